@@ -1,0 +1,30 @@
+//! The contract between the compiler on the host and EL2 on the board: everything that one writes and the other reads.
+//!
+//! * [`boot`]: the block in the image's first page that the boot stub reads with the MMU off;
+//! * [`record`]: the plan proper, `#[repr(C)]` records that refer to each other by offset and index, never by pointer;
+//! * [`plan`]: the checked view of a plan's bytes ([`Plan::parse`]), the only way to read one;
+//! * [`space`]: EL2's virtual address space;
+//! * [`seal`]: the hash over boot block, plan, tables and payloads;
+//! * [`call`]: the numbers of the calls that a partition may make.
+//!
+//! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
+#![no_std]
+#![forbid(unsafe_code)]
+
+pub mod boot;
+pub mod call;
+pub mod plan;
+pub mod record;
+pub mod seal;
+pub mod space;
+
+pub use boot::BootBlock;
+pub use plan::{Plan, PlanError};
+pub use record::{
+    CoreRecord, CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord,
+    SegmentRecord, Slice, Text, UartKind,
+};
+pub use seal::seal;
+
+// The records are read in place: the writer's byte order must be the reader's.
+const _: () = assert!(cfg!(target_endian = "little"), "a plan is little-endian, as EL2 is");

@@ -1,0 +1,270 @@
+//! The checked view of a plan: after [`Plan::parse`] every slice, index, string and enumeration in it is good.
+
+use core::fmt;
+
+use zerocopy::{FromBytes, Immutable, KnownLayout};
+
+use crate::record::{
+    CoreRecord, CoreStart, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD, OWNER_EL2, PartitionRecord, PlanHeader,
+    PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
+};
+
+/// Why bytes are not a plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanError {
+    /// Fewer bytes than a header has, or not aligned to 8 bytes.
+    TooShort,
+    /// The first bytes are not [`MAGIC`].
+    Magic,
+    /// Another version than [`VERSION`].
+    Version(u32),
+    /// A length in the header disagrees with the bytes or with another length.
+    Length,
+    /// The seal over plan and tables is not the one that the boot block holds.
+    Seal,
+    /// An array lies outside the plan or is not aligned; which.
+    Slice(&'static str),
+    /// A string lies outside the plan or is not UTF-8; whose.
+    Text(&'static str),
+    /// An index points past the end of its array; which.
+    Index(&'static str),
+    /// A number stands for nothing in its enumeration; which.
+    Code(&'static str),
+}
+
+impl PlanError {
+    /// What is wrong, in words.
+    pub const fn reason(self) -> &'static str {
+        match self {
+            Self::TooShort => "shorter than its header",
+            Self::Magic => "no plan (magic number)",
+            Self::Version(_) => "made by another version of the compiler",
+            Self::Length => "lengths disagree",
+            Self::Seal => "plan or tables damaged (seal)",
+            Self::Slice(_) => "an array lies outside",
+            Self::Text(_) => "a string lies outside or is not UTF-8",
+            Self::Index(_) => "an index points past its array",
+            Self::Code(_) => "an unknown code",
+        }
+    }
+
+    /// The field that is wrong, or "".
+    pub const fn field(self) -> &'static str {
+        match self {
+            Self::Slice(what) | Self::Text(what) | Self::Index(what) | Self::Code(what) => what,
+            _ => "",
+        }
+    }
+}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.reason())?;
+        match self {
+            Self::Version(found) => write!(f, ": found {found}, expected {VERSION}"),
+            other if !other.field().is_empty() => write!(f, ": {}", other.field()),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl core::error::Error for PlanError {}
+
+/// A plan's bytes, checked.
+#[derive(Clone, Copy, Debug)]
+pub struct Plan<'a> {
+    header: &'a PlanHeader,
+    cores: &'a [CoreRecord],
+    partitions: &'a [PartitionRecord],
+    vcpus: &'a [u16],
+    regions: &'a [RegionRecord],
+    segments: &'a [SegmentRecord],
+    ram: &'a [RamRecord],
+    interrupts: &'a [u32],
+    bytes: &'a [u8],
+    gic: GicVersion,
+    core_start: CoreStart,
+    power_control: PowerControl,
+    uart: UartKind,
+}
+
+impl<'a> Plan<'a> {
+    /// Checks `bytes`, the sealed range (plan and tables) whose seal the boot block holds as `seal`.
+    ///
+    /// # Errors
+    /// The first thing found wrong. No bytes make this panic.
+    pub fn parse(bytes: &'a [u8], seal: u64) -> Result<Self, PlanError> {
+        let plan = Self::parse_unsealed(bytes)?;
+        if crate::seal(bytes) == seal { Ok(plan) } else { Err(PlanError::Seal) }
+    }
+
+    /// As [`Plan::parse`], for a reader that has checked the seal already, as the boot stub does.
+    ///
+    /// # Errors
+    /// As [`Plan::parse`], without [`PlanError::Seal`].
+    pub fn parse_unsealed(bytes: &'a [u8]) -> Result<Self, PlanError> {
+        let (header, _) = PlanHeader::ref_from_prefix(bytes).map_err(|_| PlanError::TooShort)?;
+        if header.magic != MAGIC {
+            return Err(PlanError::Magic);
+        }
+        if header.version != VERSION {
+            return Err(PlanError::Version(header.version));
+        }
+        if header.header_bytes as usize != size_of::<PlanHeader>() || header.sealed_bytes != bytes.len() as u64 {
+            return Err(PlanError::Length);
+        }
+        let plan_bytes = usize::try_from(header.plan_bytes).map_err(|_| PlanError::Length)?;
+        let bytes = bytes.get(..plan_bytes).ok_or(PlanError::Length)?;
+        let plan = Self {
+            header,
+            cores: array(bytes, header.cores, "cores")?,
+            partitions: array(bytes, header.partitions, "partitions")?,
+            vcpus: array(bytes, header.vcpus, "vcpus")?,
+            regions: array(bytes, header.regions, "regions")?,
+            segments: array(bytes, header.segments, "segments")?,
+            ram: array(bytes, header.ram, "ram")?,
+            interrupts: array(bytes, header.interrupts, "interrupts")?,
+            bytes,
+            gic: GicVersion::from_code(header.gic).ok_or(PlanError::Code("gic"))?,
+            core_start: CoreStart::from_code(header.core_start).ok_or(PlanError::Code("core_start"))?,
+            power_control: PowerControl::from_code(header.power_control).ok_or(PlanError::Code("power_control"))?,
+            uart: UartKind::from_code(header.uart_kind).ok_or(PlanError::Code("uart_kind"))?,
+        };
+        plan.check()?;
+        Ok(plan)
+    }
+
+    fn check(&self) -> Result<(), PlanError> {
+        check_text(self.bytes, self.header.board, "board")?;
+        check_text(self.bytes, self.header.config, "config")?;
+        for core in self.cores {
+            let known = (core.partition as usize) < self.partitions.len() || core.partition == NO_PARTITION;
+            known.then_some(()).ok_or(PlanError::Index("core.partition"))?;
+        }
+        for vcpu in self.vcpus {
+            ((*vcpu as usize) < self.cores.len()).then_some(()).ok_or(PlanError::Index("vcpus"))?;
+        }
+        for region in self.regions {
+            check_text(self.bytes, region.name, "region.name")?;
+            RegionKind::from_code(region.kind).ok_or(PlanError::Code("region.kind"))?;
+            let known = (region.owner as usize) < self.partitions.len()
+                || region.owner == OWNER_EL2
+                || region.owner == OWNER_BOARD;
+            known.then_some(()).ok_or(PlanError::Index("region.owner"))?;
+        }
+        for partition in self.partitions {
+            check_text(self.bytes, partition.name, "partition.name")?;
+            sub(self.vcpus, partition.vcpus).ok_or(PlanError::Index("partition.vcpus"))?;
+            sub(self.regions, partition.regions).ok_or(PlanError::Index("partition.regions"))?;
+            sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
+            sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
+        }
+        Ok(())
+    }
+
+    /// The header.
+    pub const fn header(&self) -> &'a PlanHeader {
+        self.header
+    }
+
+    /// The interrupt controller.
+    pub const fn gic(&self) -> GicVersion {
+        self.gic
+    }
+
+    /// How secondary cores start.
+    pub const fn core_start(&self) -> CoreStart {
+        self.core_start
+    }
+
+    /// How the board is switched off.
+    pub const fn power_control(&self) -> PowerControl {
+        self.power_control
+    }
+
+    /// The console's kind.
+    pub const fn uart(&self) -> UartKind {
+        self.uart
+    }
+
+    /// All cores of the board, by index.
+    pub const fn cores(&self) -> &'a [CoreRecord] {
+        self.cores
+    }
+
+    /// All partitions, by index.
+    pub const fn partitions(&self) -> &'a [PartitionRecord] {
+        self.partitions
+    }
+
+    /// Every region with an owner.
+    pub const fn regions(&self) -> &'a [RegionRecord] {
+        self.regions
+    }
+
+    /// The boot root's view of RAM.
+    pub const fn ram(&self) -> &'a [RamRecord] {
+        self.ram
+    }
+
+    /// The board's name.
+    pub fn board(&self) -> &'a str {
+        self.text(self.header.board)
+    }
+
+    /// The configuration file's name.
+    pub fn config(&self) -> &'a str {
+        self.text(self.header.config)
+    }
+
+    /// A string of this plan; "" for a [`Text`] that is not from it.
+    pub fn text(&self, text: Text) -> &'a str {
+        text_bytes(self.bytes, text).and_then(|bytes| core::str::from_utf8(bytes).ok()).unwrap_or("")
+    }
+
+    /// The board's core indices that are `partition`'s virtual cores, in order.
+    pub fn vcpus(&self, partition: &PartitionRecord) -> &'a [u16] {
+        sub(self.vcpus, partition.vcpus).unwrap_or(&[])
+    }
+
+    /// `partition`'s regions, by rising IPA.
+    pub fn regions_of(&self, partition: &PartitionRecord) -> &'a [RegionRecord] {
+        sub(self.regions, partition.regions).unwrap_or(&[])
+    }
+
+    /// `partition`'s payload.
+    pub fn segments(&self, partition: &PartitionRecord) -> &'a [SegmentRecord] {
+        sub(self.segments, partition.segments).unwrap_or(&[])
+    }
+
+    /// `partition`'s SPIs: bit b of word w says that INTID 32 + 32w + b is its own.
+    pub fn interrupts(&self, partition: &PartitionRecord) -> &'a [u32] {
+        sub(self.interrupts, partition.interrupts).unwrap_or(&[])
+    }
+}
+
+fn array<'a, T: FromBytes + KnownLayout + Immutable>(
+    bytes: &'a [u8],
+    slice: Slice,
+    what: &'static str,
+) -> Result<&'a [T], PlanError> {
+    let rest = bytes.get(slice.offset as usize..).ok_or(PlanError::Slice(what))?;
+    let (records, _) =
+        <[T]>::ref_from_prefix_with_elems(rest, slice.count as usize).map_err(|_| PlanError::Slice(what))?;
+    Ok(records)
+}
+
+fn sub<T>(records: &[T], slice: Slice) -> Option<&[T]> {
+    let first = slice.offset as usize;
+    records.get(first..first.checked_add(slice.count as usize)?)
+}
+
+fn text_bytes(bytes: &[u8], text: Text) -> Option<&[u8]> {
+    let first = text.offset as usize;
+    bytes.get(first..first.checked_add(text.length as usize)?)
+}
+
+fn check_text(bytes: &[u8], text: Text, what: &'static str) -> Result<(), PlanError> {
+    let bytes = text_bytes(bytes, text).ok_or(PlanError::Text(what))?;
+    core::str::from_utf8(bytes).map(|_| ()).map_err(|_| PlanError::Text(what))
+}

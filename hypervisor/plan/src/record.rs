@@ -1,0 +1,323 @@
+//! The plan's records: fixed-size, `#[repr(C)]`, little-endian, without padding and without pointers.
+//!
+//! A plan is [`PlanHeader`], then arrays of records, then strings, padded to 4 KiB; the translation tables follow. All
+//! offsets count in bytes from the header's first byte. Addresses are physical (`pa`), intermediate (`ipa`) or EL2's
+//! virtual (`va`), sizes are in bytes. An enumeration is stored as its number and turned back by `from_code`, which
+//! refuses what it does not know; a refused number is a [`crate::PlanError`].
+
+use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
+
+/// The first eight bytes of a plan.
+pub const MAGIC: [u8; 8] = *b"SEPTPLAN";
+/// Version of boot block and plan; EL2 and compiler must agree exactly.
+pub const VERSION: u32 = 1;
+/// "No address" in a field where 0 could be one.
+pub const NO_ADDRESS: u64 = u64::MAX;
+/// "No partition" in [`CoreRecord::partition`].
+pub const NO_PARTITION: u16 = u16::MAX;
+/// Owner of a region that is EL2's.
+pub const OWNER_EL2: u16 = 0xfffe;
+/// Owner of a region that is the board's or its firmware's: carve-outs, and devices that nobody was given.
+pub const OWNER_BOARD: u16 = 0xffff;
+
+/// An array of records, or of some kind's indices: `count` of them from `offset` on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Slice {
+    /// Bytes from the header; in [`PartitionRecord`] instead the index of the first record in the header's array.
+    pub offset: u32,
+    /// Number of records.
+    pub count: u32,
+}
+
+/// A UTF-8 string among the plan's strings.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct Text {
+    /// Bytes from the header.
+    pub offset: u32,
+    /// Length in bytes.
+    pub length: u32,
+}
+
+macro_rules! coded {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $code:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum $name { $($(#[$vdoc])* $variant,)* }
+
+        impl $name {
+            /// The number that stands for it in a plan.
+            pub const fn code(self) -> u8 {
+                match self { $(Self::$variant => $code,)* }
+            }
+
+            /// What `code` stands for, if anything.
+            pub const fn from_code(code: u8) -> Option<Self> {
+                match code { $($code => Some(Self::$variant),)* _ => None }
+            }
+        }
+    };
+}
+
+coded! {
+    /// The board's interrupt controller.
+    GicVersion {
+        /// GICv2 (GIC-400): memory-mapped CPU interface and virtual interface.
+        V2 = 2,
+        /// GICv3 (GIC-500 and later): redistributors, system-register CPU interface.
+        V3 = 3,
+    }
+}
+coded! {
+    /// How secondary cores are started.
+    CoreStart {
+        /// They do not exist or cannot be started.
+        None = 0,
+        /// Each polls a release address for its entry point.
+        SpinTable = 1,
+        /// PSCI CPU_ON by SMC.
+        PsciSmc = 2,
+    }
+}
+coded! {
+    /// The console UART's kind.
+    UartKind {
+        /// Arm PL011.
+        Pl011 = 1,
+        /// NXP i.MX UART.
+        Imx = 2,
+    }
+}
+coded! {
+    /// How the board is switched off or reset.
+    PowerControl {
+        /// There is no way: EL2 says so and parks.
+        None = 0,
+        /// PSCI SYSTEM_OFF and SYSTEM_RESET by SMC.
+        PsciSmc = 1,
+        /// The BCM2835-family power-management block's watchdog at [`PlanHeader::power_va`].
+        Bcm2835Pm = 2,
+    }
+}
+coded! {
+    /// What lies in a region.
+    RegionKind {
+        /// RAM.
+        Memory = 0,
+        /// Registers.
+        Device = 1,
+        /// RAM shared by two partitions.
+        Channel = 2,
+        /// RAM that firmware keeps.
+        CarveOut = 3,
+        /// EL2's image, plan, tables and stacks.
+        El2 = 4,
+    }
+}
+
+/// Bit of [`RegionRecord::access`]: loads allowed.
+pub const ACCESS_READ: u8 = 1;
+/// Bit of [`RegionRecord::access`]: stores allowed.
+pub const ACCESS_WRITE: u8 = 2;
+/// Bit of [`RegionRecord::access`]: fetches allowed.
+pub const ACCESS_EXECUTE: u8 = 4;
+
+/// The plan's first record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct PlanHeader {
+    /// [`MAGIC`].
+    pub magic: [u8; 8],
+    /// [`VERSION`].
+    pub version: u32,
+    /// Bytes of this header.
+    pub header_bytes: u32,
+    /// Bytes of header, records and strings, a multiple of 4 KiB; tables follow up to `sealed_bytes`.
+    pub plan_bytes: u64,
+    /// Bytes of plan and tables together.
+    pub sealed_bytes: u64,
+    /// Where the image's first byte lies.
+    pub load_pa: u64,
+    /// Bytes from `load_pa` on that are EL2's.
+    pub memory_bytes: u64,
+    /// TTBR0_EL2 of the boot root.
+    pub boot_root: u64,
+    /// TTBR0_EL2 of the run root.
+    pub run_root: u64,
+    /// TCR_EL2.
+    pub tcr: u64,
+    /// MAIR_EL2.
+    pub mair: u64,
+    /// Console registers.
+    pub uart_va: u64,
+    /// GICD.
+    pub gicd_va: u64,
+    /// GICC (GICv2 only, else 0).
+    pub gicc_va: u64,
+    /// GICH (GICv2 only, else 0).
+    pub gich_va: u64,
+    /// Registers of `power_control`, or 0.
+    pub power_va: u64,
+    /// The counter's frequency in Hz that the board must have, or 0 where it may vary.
+    pub counter_hz: u32,
+    /// The console UART's input clock in Hz, or 0 where firmware has set the rate.
+    pub uart_clock_hz: u32,
+    /// The console's rate in bit/s, or 0 where firmware has set it.
+    pub uart_baud: u32,
+    /// Bits 0 to 2: the granules that every core must have, in the order 4k, 16k, 64k, because some table uses them.
+    pub granules: u8,
+    /// The PARange encoding that every core must reach (0 to 5).
+    pub pa_range: u8,
+    /// [`GicVersion`].
+    pub gic: u8,
+    /// [`CoreStart`].
+    pub core_start: u8,
+    /// [`PowerControl`].
+    pub power_control: u8,
+    /// [`UartKind`].
+    pub uart_kind: u8,
+    /// Zero.
+    pub reserved: [u8; 6],
+    /// The board's name.
+    pub board: Text,
+    /// The configuration file's name.
+    pub config: Text,
+    /// [`CoreRecord`]s: all cores of the board, by index.
+    pub cores: Slice,
+    /// [`PartitionRecord`]s.
+    pub partitions: Slice,
+    /// u16 core indices: the partitions' virtual cores.
+    pub vcpus: Slice,
+    /// [`RegionRecord`]s: every partition's, then EL2's, then the board's.
+    pub regions: Slice,
+    /// [`SegmentRecord`]s: the partitions' payloads.
+    pub segments: Slice,
+    /// [`RamRecord`]s: the boot root's view of RAM.
+    pub ram: Slice,
+    /// u32 words: the partitions' interrupt ownership.
+    pub interrupts: Slice,
+}
+
+/// One core of the board.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct CoreRecord {
+    /// MPIDR_EL1's affinity fields (Aff3 at bits 39:32, Aff2 to Aff0 at 23:0), everything else zero.
+    pub mpidr: u64,
+    /// Where the spin-table release address is mapped in the boot root, or 0.
+    pub release_va: u64,
+    /// This core's redistributor frames (GICv3 only, else 0).
+    pub gicr_va: u64,
+    /// Index of the partition that it runs, or [`NO_PARTITION`].
+    pub partition: u16,
+    /// Its index among that partition's virtual cores.
+    pub vcpu: u16,
+    /// Zero.
+    pub reserved: u32,
+}
+
+/// One partition.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct PartitionRecord {
+    /// Its TOML name.
+    pub name: Text,
+    /// VTCR_EL2.
+    pub vtcr: u64,
+    /// VTTBR_EL2, VMID included.
+    pub vttbr: u64,
+    /// Where its first core starts (IPA).
+    pub entry: u64,
+    /// x0 to x3 at the entry.
+    pub arguments: [u64; 4],
+    /// TTBR0_EL2 of its loader root.
+    pub loader_root: u64,
+    /// IPA of the emulated distributor, or [`NO_ADDRESS`].
+    pub gicd_ipa: u64,
+    /// IPA of the GICv2 CPU interface (GICV, mapped by Stage-2), or [`NO_ADDRESS`].
+    pub gicc_ipa: u64,
+    /// IPA of the first emulated redistributor (0x20000 bytes each, one per virtual core), or [`NO_ADDRESS`].
+    pub gicr_ipa: u64,
+    /// IPA of the emulated PL011, or [`NO_ADDRESS`].
+    pub console_ipa: u64,
+    /// Its cores: indices into the header's `vcpus`; virtual core i is the i-th.
+    pub vcpus: Slice,
+    /// Its regions: indices into the header's `regions`, by rising IPA.
+    pub regions: Slice,
+    /// Its payload: indices into the header's `segments`.
+    pub segments: Slice,
+    /// Its SPIs: indices into the header's `interrupts`; bit b of word w says that INTID 32 + 32w + b is its own.
+    pub interrupts: Slice,
+    /// Line of its table in the configuration, from 1.
+    pub line: u32,
+    /// Its VMID.
+    pub vmid: u16,
+    /// [`flag`] bits.
+    pub flags: u16,
+}
+
+/// Bits of [`PartitionRecord::flags`].
+pub mod flag {
+    /// The EL1 physical timer is trapped instead of given.
+    pub const TRAP_PHYSICAL_TIMER: u16 = 1;
+}
+
+/// A piece of physical memory with an owner: what EL2 names in a fault report.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct RegionRecord {
+    /// Its TOML or board name.
+    pub name: Text,
+    /// IPA in its owner's space; [`NO_ADDRESS`] where the owner is no partition.
+    pub ipa: u64,
+    /// Physical address.
+    pub pa: u64,
+    /// Bytes.
+    pub size: u64,
+    /// Line in the configuration, from 1, or 0.
+    pub line: u32,
+    /// Index of a partition, [`OWNER_EL2`] or [`OWNER_BOARD`].
+    pub owner: u16,
+    /// [`RegionKind`].
+    pub kind: u8,
+    /// `ACCESS_*` bits.
+    pub access: u8,
+}
+
+/// A piece of payload that EL2 copies into a partition's memory before it starts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct SegmentRecord {
+    /// Where the bytes lie, in the loader root; meaningless where `file_bytes` is 0.
+    pub source_va: u64,
+    /// Where they go, in the loader root.
+    pub target_va: u64,
+    /// Bytes to copy.
+    pub file_bytes: u64,
+    /// Bytes to zero after them.
+    pub zero_bytes: u64,
+    /// The seal of the `file_bytes` bytes.
+    pub seal: u64,
+    /// Where the partition sees them.
+    pub ipa: u64,
+}
+
+/// A piece of RAM as the boot root maps it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct RamRecord {
+    /// Physical address.
+    pub pa: u64,
+    /// Where the boot root maps it, read-only.
+    pub va: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+const _: () = assert!(size_of::<PlanHeader>() == 216);
+const _: () = assert!(size_of::<CoreRecord>() == 32);
+const _: () = assert!(size_of::<PartitionRecord>() == 144);
+const _: () = assert!(size_of::<RegionRecord>() == 40);
+const _: () = assert!(size_of::<SegmentRecord>() == 48);
+const _: () = assert!(size_of::<RamRecord>() == 24);

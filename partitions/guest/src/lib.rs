@@ -1,0 +1,2 @@
+//! Runtime for Rust partitions at EL1.
+#![cfg_attr(target_os = "none", no_std)]

@@ -1,0 +1,2 @@
+//! Example partition.
+fn main() {}

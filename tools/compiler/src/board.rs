@@ -1,0 +1,135 @@
+//! What a board is: the checked form of `boards/<name>/board.toml`, for one of its variants.
+
+use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
+use septum_stage2::{Granule, Pa, PaRange};
+
+/// A half-open range of physical memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PaSpan {
+    /// First byte.
+    pub start: Pa,
+    /// Bytes; never 0, never past 2^64.
+    pub size: u64,
+}
+
+/// A board in one variant.
+#[derive(Clone, Debug)]
+pub struct Board {
+    /// The folder's name.
+    pub name: String,
+    /// The variant in force, where the board has several.
+    pub variant: Option<String>,
+    /// The lowest PARange of all cores.
+    pub pa_range: PaRange,
+    /// Granules that every core has.
+    pub granules: Vec<Granule>,
+    /// Cores by index.
+    pub cores: Vec<Core>,
+    /// How secondary cores start.
+    pub core_start: CoreStart,
+    /// RAM banks, by rising address, disjoint.
+    pub ram: Vec<PaSpan>,
+    /// RAM that firmware keeps: nobody gets it.
+    pub carve_outs: Vec<CarveOut>,
+    /// Where the image's first byte goes: 2 MiB aligned, in RAM.
+    pub load: Pa,
+    /// The interrupt controller.
+    pub gic: Gic,
+    /// The counter's frequency in Hz, or `None` where it varies between boards and emulators.
+    pub counter_hz: Option<u32>,
+    /// UARTs that can carry the log: names of `devices`, the first is the default.
+    pub consoles: Vec<Console>,
+    /// How the board is switched off, and with what registers.
+    pub power: Power,
+    /// Devices that partitions may own, by name.
+    pub devices: Vec<Device>,
+    /// Whether an SMMU stands between bus masters and memory.
+    pub smmu: bool,
+    /// The QEMU machine that behaves like the board, if there is one.
+    pub twin: Option<Twin>,
+}
+
+/// One core.
+#[derive(Clone, Debug)]
+pub struct Core {
+    /// MPIDR_EL1's affinity fields (Aff3 at bits 39:32, Aff2 to Aff0 at 23:0).
+    pub mpidr: u64,
+    /// Spin-table release address.
+    pub release: Option<Pa>,
+}
+
+/// RAM that firmware keeps.
+#[derive(Clone, Debug)]
+pub struct CarveOut {
+    /// What keeps it.
+    pub name: String,
+    /// Where.
+    pub span: PaSpan,
+}
+
+/// The interrupt controller's frames. Sizes are in bytes.
+#[derive(Clone, Debug)]
+pub struct Gic {
+    /// Its architecture version.
+    pub version: GicVersion,
+    /// GICD.
+    pub distributor: PaSpan,
+    /// GICR of all cores, 0x20000 each, in the order of the cores (GICv3).
+    pub redistributors: Option<PaSpan>,
+    /// GICC (GICv2).
+    pub cpu_interface: Option<PaSpan>,
+    /// GICH (GICv2).
+    pub virtual_control: Option<PaSpan>,
+    /// GICV (GICv2).
+    pub virtual_cpu: Option<PaSpan>,
+    /// Number of SPIs.
+    pub spis: u32,
+}
+
+/// A UART that can carry the log.
+#[derive(Clone, Debug)]
+pub struct Console {
+    /// Name of the device.
+    pub device: String,
+    /// Its kind.
+    pub kind: UartKind,
+    /// Input clock in Hz, or `None` where firmware has set the rate.
+    pub clock_hz: Option<u32>,
+    /// Rate in bit/s that goes with `clock_hz`.
+    pub baud: Option<u32>,
+}
+
+/// How the board is switched off.
+#[derive(Clone, Debug)]
+pub struct Power {
+    /// The method.
+    pub control: PowerControl,
+    /// Its registers, where it has some.
+    pub registers: Option<PaSpan>,
+}
+
+/// A device that a partition may own.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Its name in configurations.
+    pub name: String,
+    /// Register blocks.
+    pub registers: Vec<PaSpan>,
+    /// INTIDs (SPIs from 32 on).
+    pub interrupts: Vec<u32>,
+    /// Whether it masters the bus, and so can reach memory past Stage-2.
+    pub bus_master: bool,
+    /// Device-tree `compatible` strings, for generated trees.
+    pub compatible: Vec<String>,
+}
+
+/// The board's QEMU machine.
+#[derive(Clone, Debug)]
+pub struct Twin {
+    /// Arguments that make the machine: `-M`, `-cpu`, `-smp`, `-m` and the like.
+    pub arguments: Vec<String>,
+    /// Which `-serial` (from 0) each console device is, by device name.
+    pub serials: Vec<(String, u32)>,
+    /// File name of the board's device tree, handed over by `-dtb`, where the machine does not make one itself.
+    pub dtb: Option<String>,
+}

@@ -1,0 +1,96 @@
+//! The checked whole: one board, its partitions, every address decided. Only the checker makes a [`System`].
+
+use septum_plan::RegionKind;
+use septum_stage2::geometry::Geometry;
+use septum_stage2::{Access, Ipa, Pa};
+
+use crate::board::{Board, Console, PaSpan};
+
+/// Everything that the image will say.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// The configuration file's name, as the user gave it.
+    pub config: String,
+    /// The board.
+    pub board: Board,
+    /// The UART that carries the log.
+    pub console: Console,
+    /// Physical memory set apart for EL2, from the board's load address on: an upper bound; the image takes the front.
+    pub el2: PaSpan,
+    /// Partitions, in the order of their VMIDs.
+    pub partitions: Vec<Partition>,
+}
+
+/// One partition.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// TOML name.
+    pub name: String,
+    /// Line of its table, from 1.
+    pub line: u32,
+    /// Board core indices; virtual core i is the i-th.
+    pub cpus: Vec<u32>,
+    /// From 1.
+    pub vmid: u16,
+    /// Shape of its Stage-2.
+    pub geometry: Geometry,
+    /// What Stage-2 maps, by rising IPA, disjoint. Emulated devices are not among them.
+    pub regions: Vec<Region>,
+    /// INTIDs of its SPIs, rising.
+    pub interrupts: Vec<u32>,
+    /// Where its first core starts.
+    pub entry: Ipa,
+    /// x0 to x3 there.
+    pub arguments: [u64; 4],
+    /// What is loaded into its memory, by rising IPA, disjoint; each inside one memory region.
+    pub segments: Vec<Segment>,
+    /// Where it sees its interrupt controller.
+    pub gic: GuestGic,
+    /// IPA of the emulated PL011.
+    pub console: Option<Ipa>,
+    /// The image's ELF file, for the monitor's symbols.
+    pub elf: Option<std::path::PathBuf>,
+    /// Whether accesses of the EL1 physical timer trap.
+    pub trap_physical_timer: bool,
+}
+
+/// Where a partition sees its interrupt controller.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct GuestGic {
+    /// Emulated distributor.
+    pub distributor: Option<Ipa>,
+    /// GICv2's CPU interface; the GICV frames are mapped there as a device region.
+    pub cpu_interface: Option<Ipa>,
+    /// First emulated redistributor (GICv3), 0x20000 bytes per virtual core.
+    pub redistributors: Option<Ipa>,
+}
+
+/// A mapped range.
+#[derive(Clone, Debug)]
+pub struct Region {
+    /// TOML name of the memory, or the board's name of the device.
+    pub name: String,
+    /// Memory, device or channel.
+    pub kind: RegionKind,
+    /// Where the partition sees it.
+    pub ipa: Ipa,
+    /// Where it is.
+    pub pa: Pa,
+    /// Bytes, a multiple of the granule.
+    pub size: u64,
+    /// What the partition may do there.
+    pub access: Access,
+    /// Line that asked for it, from 1.
+    pub line: u32,
+}
+
+/// Bytes that are put into a partition's memory before it starts.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Where.
+    pub ipa: Ipa,
+    /// What.
+    pub bytes: Vec<u8>,
+    /// How many zero bytes follow.
+    pub zero_bytes: u64,
+}
