@@ -87,6 +87,8 @@ coded! {
         Pl011 = 1,
         /// NXP i.MX UART.
         Imx = 2,
+        /// BCM2835 auxiliary (mini) UART; the address is that of AUX_MU_IO_REG.
+        Bcm2835Aux = 3,
     }
 }
 coded! {
