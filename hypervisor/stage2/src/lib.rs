@@ -8,10 +8,15 @@
 
 pub mod address;
 pub mod attributes;
+pub mod builder;
+mod descriptor;
 pub mod geometry;
 pub mod granule;
+pub mod stage1;
+mod tree;
 
 pub use address::{Ipa, Pa, Va};
 pub use attributes::{Access, Attributes, Memory};
+pub use builder::{BuildError, Built, Mapping, TableCount, build, tables_bytes};
 pub use geometry::{Geometry, GeometryError};
 pub use granule::{Granule, PaRange};
