@@ -65,6 +65,7 @@ global_asm!(
     CORE_STRIDE_SHIFT = const space::CORE_STRIDE.trailing_zeros(),
     UART_PL011 = const UartKind::Pl011.code(),
     UART_IMX = const UartKind::Imx.code(),
+    UART_BCM2835_AUX = const UartKind::Bcm2835Aux.code(),
     PRIMARY = sym crate::start::primary,
     SECONDARY = sym crate::start::secondary,
 );

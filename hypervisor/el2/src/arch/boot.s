@@ -283,7 +283,12 @@ boot_refuse:
     b.eq    1f
     cmp     w0, #{UART_IMX}
     b.eq    2f
-    b       boot_park
+    cmp     w0, #{UART_BCM2835_AUX}
+    b.ne    boot_park
+    mov     x2, x1                  // BCM2835 auxiliary: AUX_MU_IO_REG
+    add     x3, x1, #0x24           // AUX_MU_STAT_REG: transmit FIFO is full
+    mov     w4, #(1 << 5)
+    b       3f
 1:  mov     x2, x1                  // PL011: UARTDR
     add     x3, x1, #0x18           // UARTFR.TXFF
     mov     w4, #(1 << 5)
