@@ -1,8 +1,13 @@
 //! The compiler: configuration text in, a proven image out. Its core does no I/O.
 //!
 //! * [`board`]: what the hardware is, read from `boards/<name>/board.toml`;
+//! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod el2_elf;
+pub mod image;
+pub mod layout;
+pub mod plan_writer;
 pub mod system;

@@ -1,4 +1,0 @@
-//! Everything that names a system register or is assembly. The rest of EL2 calls these functions.
-
-pub mod boot;
-pub mod cpu;

@@ -1,0 +1,200 @@
+//! The image: one flat file that firmware starts at EL2, with everything in it at fixed physical addresses.
+//!
+//! [`build`] lays it out, has the tables built, writes the plan, seals all of it and has the result proved by
+//! [`crate::verify`] before it gives it away. docs/image.md draws the file.
+
+pub mod devices;
+pub mod el2_space;
+pub mod header;
+mod tables;
+
+use septum_plan::{BootBlock, boot, record, space};
+use septum_stage2::{BuildError as TableError, Pa};
+use zerocopy::IntoBytes;
+
+use crate::el2_elf::{El2, El2ElfError};
+use crate::layout::{Layout, Needs};
+use crate::plan_writer::{self, Decided, Regime};
+use crate::system::System;
+use devices::Devices;
+use el2_space::El2Space;
+
+/// Why there is no image.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// EL2's ELF is unfit.
+    #[error(transparent)]
+    El2(#[from] El2ElfError),
+    /// The board has no device of the console's name.
+    #[error("the log's console is no device of the board")]
+    Console,
+    /// The board lacks a frame that its interrupt controller must have, or it is too small.
+    #[error("the board's interrupt controller lacks {0}")]
+    GicFrame(&'static str),
+    /// EL2's devices do not fit their window.
+    #[error("EL2's devices do not fit its address space")]
+    DeviceWindow,
+    /// RAM does not fit the boot root's window.
+    #[error("the board's RAM does not fit EL2's address space")]
+    RamWindow,
+    /// A partition's loaded memory does not fit the loader window.
+    #[error("the loaded memory of partition `{0}` does not fit EL2's address space")]
+    LoaderWindow(String),
+    /// The load address is one of EL2's virtual addresses, or not 2 MiB aligned.
+    #[error("EL2 cannot be loaded at {0}")]
+    LoadAddress(Pa),
+    /// A segment lies in none of its partition's regions.
+    #[error("a payload segment of partition `{0}` lies outside its memory")]
+    SegmentOutside(String),
+    /// A partition's tables cannot be built.
+    #[error("the Stage-2 tables of partition `{partition}` cannot be built: {error}")]
+    Stage2 {
+        /// Its name.
+        partition: String,
+        /// Why.
+        error: TableError,
+    },
+    /// EL2's own tables cannot be built.
+    #[error("EL2's own tables cannot be built: {0}")]
+    Stage1(TableError),
+    /// Plan and tables are larger than their window.
+    #[error("plan and tables take {0} bytes, more than EL2 has room for")]
+    PlanTooLarge(u64),
+    /// The image needs more memory than was set apart for it.
+    #[error("the image takes {needed} bytes of memory, but only {reserved} are set apart for it")]
+    TooLarge {
+        /// Bytes of memory that it takes.
+        needed: u64,
+        /// Bytes set apart, from the load address on.
+        reserved: u64,
+    },
+}
+
+/// An image that agrees with its configuration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Image {
+    bytes: Vec<u8>,
+}
+
+impl Image {
+    /// The file's bytes.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The file's bytes, taken.
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.bytes
+    }
+}
+
+/// Makes the image of `system` around EL2, given as its ELF. The same input gives the same bytes.
+///
+/// # Errors
+/// What does not fit, or what the proof found wrong. After the checker neither depends on the user alone: the checker
+/// refuses what it can foresee, by name and line.
+pub fn build(system: &System, el2_elf: &[u8]) -> Result<Image, BuildError> {
+    let draft = Draft::new(system, El2::read(el2_elf)?)?;
+    draft.check_room()?;
+    Ok(Image { bytes: draft.write()? })
+}
+
+/// Everything decided, nothing written.
+struct Draft<'a> {
+    system: &'a System,
+    el2: El2,
+    devices: Devices,
+    layout: Layout,
+    space: El2Space,
+}
+
+impl<'a> Draft<'a> {
+    /// Lays the image out. The size of EL2's own tables depends on where the payloads lie, and those lie behind the
+    /// tables: so it is tried with rising sizes until one suffices.
+    fn new(system: &'a System, el2: El2) -> Result<Self, BuildError> {
+        header::check_load(&system.board)?;
+        let devices = Devices::new(&system.board, &system.console)?;
+        let mut needs = Needs {
+            el2: el2.bytes.len() as u64,
+            stage2: tables::stage2_needs(system)?,
+            payloads: system
+                .partitions
+                .iter()
+                .map(|p| p.segments.iter().map(|s| s.bytes.len() as u64).collect())
+                .collect(),
+            cores: system.board.cores.len() as u64,
+            ..Needs::default()
+        };
+        loop {
+            let layout = Layout::new(&needs);
+            let space = El2Space::new(system, &el2, &devices, &layout)?;
+            let draft = Self { system, el2: el2.clone(), devices: devices.clone(), layout, space };
+            let (plan, stage1) = (draft.plan(&Regime::default()).len() as u64, draft.stage1_bytes()?);
+            if plan <= needs.plan && stage1 <= needs.stage1 {
+                return Ok(draft);
+            }
+            needs.plan = plan;
+            needs.stage1 = needs.stage1.max(stage1);
+        }
+    }
+
+    fn check_room(&self) -> Result<(), BuildError> {
+        let (needed, reserved) = (self.layout.memory_bytes, self.system.el2.size);
+        if self.layout.sealed_bytes > space::PLAN_BYTES_MAX {
+            return Err(BuildError::PlanTooLarge(self.layout.sealed_bytes));
+        }
+        (needed <= reserved).then_some(()).ok_or(BuildError::TooLarge { needed, reserved })
+    }
+
+    fn plan(&self, regime: &Regime) -> Vec<u8> {
+        let decided = Decided { devices: &self.devices, space: &self.space, layout: &self.layout, regime };
+        plan_writer::write(self.system, decided)
+    }
+
+    fn write(&self) -> Result<Vec<u8>, BuildError> {
+        let mut bytes = vec![0; self.layout.file_bytes as usize];
+        bytes[..self.el2.bytes.len()].copy_from_slice(&self.el2.bytes);
+        self.write_stage2(&mut bytes)?;
+        let regime = self.write_stage1(&mut bytes)?;
+        self.write_payloads(&mut bytes);
+        put(&mut bytes, self.layout.plan, &self.plan(&regime));
+        self.write_boot_page(&mut bytes, &regime);
+        Ok(bytes)
+    }
+
+    fn write_payloads(&self, bytes: &mut [u8]) {
+        for (partition, offsets) in self.system.partitions.iter().zip(&self.layout.payloads) {
+            for (segment, offset) in partition.segments.iter().zip(offsets) {
+                put(bytes, *offset, &segment.bytes);
+            }
+        }
+    }
+
+    fn write_boot_page(&self, bytes: &mut [u8], regime: &Regime) {
+        let load = self.system.board.load.get();
+        let sealed = self.layout.plan as usize..(self.layout.plan + self.layout.sealed_bytes) as usize;
+        let block = BootBlock {
+            magic: boot::MAGIC,
+            version: record::VERSION,
+            uart_kind: u32::from(self.system.console.kind.code()),
+            uart: self.devices.uart_pa,
+            load,
+            image_bytes: self.layout.file_bytes,
+            memory_bytes: self.layout.memory_bytes,
+            plan: load + self.layout.plan,
+            sealed_bytes: self.layout.sealed_bytes,
+            sealed: septum_plan::seal(&bytes[sealed]),
+            boot_root: regime.boot_root,
+            run_root: regime.run_root,
+            tcr: regime.tcr,
+            mair: regime.mair,
+            seal: 0,
+        };
+        put(bytes, boot::OFFSET as u64, block.sealed().as_bytes());
+        header::write(bytes, &self.system.board, self.layout.memory_bytes);
+    }
+}
+
+fn put(bytes: &mut [u8], offset: u64, what: &[u8]) {
+    bytes[offset as usize..][..what.len()].copy_from_slice(what);
+}

@@ -1,0 +1,107 @@
+//! EL2's own devices: which register frames it maps, and where in its address space.
+//!
+//! Every frame has pages of its own and an unmapped page behind it, so that a stray offset faults instead of reaching
+//! the next device.
+
+use septum_plan::{GicVersion, space};
+use septum_stage2::{Pa, Va};
+
+use super::BuildError;
+use crate::board::{Board, Console, PaSpan};
+use crate::el2_elf::PAGE;
+
+/// Bytes of one core's GICv3 redistributor: RD_base and SGI_base, 64 KiB each (GICv3 without LPIs' extra frames).
+pub const REDISTRIBUTOR: u64 = 0x2_0000;
+
+/// Whole pages of a device in EL2's address space.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// What it is, as fault reports name it.
+    pub name: String,
+    /// Where EL2 finds it.
+    pub va: Va,
+    /// Where it is.
+    pub pa: Pa,
+    /// Bytes, a multiple of [`PAGE`].
+    pub size: u64,
+}
+
+/// Everything that EL2 touches besides memory.
+#[derive(Clone, Debug, Default)]
+pub struct Devices {
+    /// What is mapped, in every root.
+    pub frames: Vec<Frame>,
+    /// The console's registers; 0 and below likewise where there is no such device.
+    pub uart: u64,
+    /// The console's registers, physical.
+    pub uart_pa: u64,
+    /// GICD.
+    pub gicd: u64,
+    /// GICC.
+    pub gicc: u64,
+    /// GICH.
+    pub gich: u64,
+    /// Registers of the power control.
+    pub power: u64,
+    /// Per core: its redistributor.
+    pub gicr: Vec<u64>,
+    next: u64,
+}
+
+impl Devices {
+    /// Finds room for the devices that EL2 drives on `board`, with its log on `console`.
+    ///
+    /// # Errors
+    /// Where the board lacks a frame that its interrupt controller or console must have, or the window is full.
+    pub fn new(board: &Board, console: &Console) -> Result<Self, BuildError> {
+        let mut devices = Self { next: space::DEVICES_VA + PAGE, ..Self::default() };
+        devices.add_console(board, console)?;
+        devices.add_gic(board)?;
+        if let Some(registers) = board.power.registers {
+            devices.power = devices.frame("power", registers);
+        }
+        (devices.next <= space::DEVICES_VA_END).then_some(devices).ok_or(BuildError::DeviceWindow)
+    }
+
+    fn add_console(&mut self, board: &Board, console: &Console) -> Result<(), BuildError> {
+        let device = board.devices.iter().find(|device| device.name == console.device);
+        let registers = device.and_then(|device| device.registers.first()).ok_or(BuildError::Console)?;
+        self.uart = self.frame(&console.device, *registers);
+        self.uart_pa = registers.start.get();
+        Ok(())
+    }
+
+    fn add_gic(&mut self, board: &Board) -> Result<(), BuildError> {
+        let gic = &board.gic;
+        self.gicd = self.frame("gicd", gic.distributor);
+        match gic.version {
+            GicVersion::V2 => {
+                self.gicc = self.frame("gicc", gic.cpu_interface.ok_or(BuildError::GicFrame("gicc"))?);
+                self.gich = self.frame("gich", gic.virtual_control.ok_or(BuildError::GicFrame("gich"))?);
+            }
+            GicVersion::V3 => {
+                let all = gic.redistributors.ok_or(BuildError::GicFrame("gicr"))?;
+                if all.size < board.cores.len() as u64 * REDISTRIBUTOR {
+                    return Err(BuildError::GicFrame("gicr"));
+                }
+                for core in 0..board.cores.len() as u64 {
+                    let start = Pa::new(all.start.get() + core * REDISTRIBUTOR);
+                    let va = self.frame("gicr", PaSpan { start, size: REDISTRIBUTOR });
+                    self.gicr.push(va);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Maps the pages of `registers`; returns the virtual address of its first byte.
+    fn frame(&mut self, name: &str, registers: PaSpan) -> u64 {
+        let start = registers.start.get() & !(PAGE - 1);
+        let offset = registers.start.get() - start;
+        let size = (offset + registers.size).next_multiple_of(PAGE);
+        let va = self.next;
+        self.next += size + PAGE;
+        self.frames.push(Frame { name: name.to_owned(), va: Va::new(va), pa: Pa::new(start), size });
+        va + offset
+    }
+}

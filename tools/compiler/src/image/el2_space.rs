@@ -1,0 +1,251 @@
+//! What EL2 may see: the mappings of its run, boot and loader roots (windows: septum_plan::space).
+
+use septum_plan::space;
+use septum_stage2::stage1::Mapping;
+use septum_stage2::{Access, Attributes, Memory, Pa, Va};
+
+use super::BuildError;
+use super::devices::{Devices, Frame};
+use crate::board::{Board, Core, PaSpan};
+use crate::el2_elf::{El2, PAGE};
+use crate::layout::Layout;
+use crate::system::{Partition, System};
+
+const GIB: u64 = 1 << 30;
+
+/// All roots' mappings, each list by rising address.
+#[derive(Clone, Debug, Default)]
+pub struct El2Space {
+    /// Mapped always.
+    pub run: Vec<Mapping>,
+    /// Mapped besides while EL2 starts.
+    pub boot: Vec<Mapping>,
+    /// RAM as the boot root maps it.
+    pub ram: Vec<Ram>,
+    /// Per core: where the boot root maps its spin-table release address, or 0.
+    pub release: Vec<u64>,
+    /// Per partition: what is mapped besides while its payload is loaded.
+    pub loaders: Vec<Loader>,
+}
+
+/// A piece of RAM in the boot root.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ram {
+    /// Where it is mapped.
+    pub va: u64,
+    /// Where and how long it is, a multiple of [`PAGE`].
+    pub span: PaSpan,
+}
+
+/// One partition's loader root.
+#[derive(Clone, Debug, Default)]
+pub struct Loader {
+    /// The partition's memory that receives payload, writable, and the payload, read-only.
+    pub mappings: Vec<Mapping>,
+    /// Per segment: where its bytes are, and where they go.
+    pub segments: Vec<(u64, u64)>,
+}
+
+impl El2Space {
+    /// Decides all mappings.
+    ///
+    /// # Errors
+    /// Where a window is too small, or the load address is inside one.
+    pub fn new(system: &System, el2: &El2, devices: &Devices, layout: &Layout) -> Result<Self, BuildError> {
+        let mut space = Self { run: run(system, el2, devices, layout)?, ..Self::default() };
+        space.add_boot(&system.board).ok_or(BuildError::RamWindow)?;
+        for (index, partition) in system.partitions.iter().enumerate() {
+            space.loaders.push(loader(system, partition, index, layout)?);
+        }
+        Ok(space)
+    }
+
+    /// RAM without carve-outs and spin-table pages: firmware's memory must not be touched, not even speculatively, and
+    /// a spin-table page is mapped with another memory type, because its readers have their caches off.
+    fn add_boot(&mut self, board: &Board) -> Option<()> {
+        let pages = release_pages(board);
+        let mut holes: Vec<_> = board.carve_outs.iter().map(|carve_out| outer_pages(carve_out.span)).collect();
+        holes.extend(pages.iter().map(|page| (*page, page + PAGE)));
+        holes.sort_unstable();
+        let mut window = Window::new(space::RAM_VA, space::LOADER_VA);
+        for bank in &board.ram {
+            let base = window.take(*bank)?;
+            for (start, end) in without(inner_pages(*bank), &holes) {
+                let va = base + (start - bank.start.get());
+                self.ram.push(Ram { va, span: PaSpan { start: Pa::new(start), size: end - start } });
+                self.boot.push(normal(va, start, end - start, Access::R));
+            }
+        }
+        let bases = pages.iter().map(|page| self.add_release_page(&mut window, *page)).collect::<Option<Vec<_>>>()?;
+        self.release = board.cores.iter().map(|core| release_va(core, &pages, &bases)).collect();
+        Some(())
+    }
+
+    fn add_release_page(&mut self, window: &mut Window, page: u64) -> Option<u64> {
+        let (start, attributes) = (Pa::new(page), Attributes { access: Access::RW, memory: Memory::NonCacheable });
+        let va = window.take(PaSpan { start, size: PAGE })?;
+        self.boot.push(Mapping { va: Va::new(va), pa: start, size: PAGE, attributes });
+        Some(va)
+    }
+}
+
+/// The pages of all spin-table release addresses, each once.
+fn release_pages(board: &Board) -> Vec<u64> {
+    let mut pages: Vec<u64> = board.cores.iter().filter_map(|c| c.release).map(|pa| pa.get() & !(PAGE - 1)).collect();
+    pages.sort_unstable();
+    pages.dedup();
+    pages
+}
+
+fn release_va(core: &Core, pages: &[u64], bases: &[u64]) -> u64 {
+    let Some(release) = core.release.map(Pa::get) else { return 0 };
+    let page = pages.iter().zip(bases).find(|(page, _)| release & !(PAGE - 1) == **page);
+    page.map_or(0, |(page, base)| base + (release - page))
+}
+
+fn run(system: &System, el2: &El2, devices: &Devices, layout: &Layout) -> Result<Vec<Mapping>, BuildError> {
+    let load = system.board.load.get();
+    let mut mappings = vec![boot_page(load)?];
+    mappings.extend(
+        el2.parts.iter().map(|part| normal(space::IMAGE_VA + part.offset, load + part.offset, part.size, part.access)),
+    );
+    mappings.push(normal(space::PLAN_VA, load + layout.plan, layout.sealed_bytes, Access::R));
+    for index in 0..system.board.cores.len() as u64 {
+        mappings.extend(core(index, load + layout.core(index)));
+    }
+    mappings.extend(devices.frames.iter().map(device));
+    mappings.sort_by_key(|mapping| mapping.va);
+    Ok(mappings)
+}
+
+/// The image's first page at its physical address: the code that turns the MMU on runs there before and after.
+fn boot_page(load: u64) -> Result<Mapping, BuildError> {
+    let windows = space::IMAGE_VA..space::PLAN_VA + space::PLAN_BYTES_MAX;
+    if windows.contains(&load) || load >= space::RAM_VA {
+        return Err(BuildError::LoadAddress(Pa::new(load)));
+    }
+    Ok(normal(load, load, PAGE, Access::RX))
+}
+
+fn core(index: u64, pa: u64) -> [Mapping; 2] {
+    let area = space::CORES_VA + index * space::CORE_STRIDE;
+    let state_bytes = space::CORE_STATE_BYTES + space::CORE_RING_BYTES;
+    [
+        normal(area + space::CORE_STACK_OFFSET, pa, space::CORE_STACK_BYTES, Access::RW),
+        normal(area + space::CORE_STATE_OFFSET, pa + space::CORE_STACK_BYTES, state_bytes, Access::RW),
+    ]
+}
+
+fn normal(va: u64, pa: u64, size: u64, access: Access) -> Mapping {
+    let attributes = Attributes { access, memory: Memory::Normal };
+    Mapping { va: Va::new(va), pa: Pa::new(pa), size, attributes }
+}
+
+fn device(frame: &Frame) -> Mapping {
+    let attributes = Attributes { access: Access::RW, memory: Memory::Device };
+    Mapping { va: frame.va, pa: frame.pa, size: frame.size, attributes }
+}
+
+fn loader(system: &System, partition: &Partition, index: usize, layout: &Layout) -> Result<Loader, BuildError> {
+    let mut window = Window::new(space::LOADER_VA, 1 << space::VA_BITS);
+    let mut loader = Loader::default();
+    let (offset, size) = layout.payload_pages[index];
+    let payload = PaSpan { start: Pa::new(system.board.load.get() + offset), size };
+    let full = || BuildError::LoaderWindow(partition.name.clone());
+    let source = if size == 0 { 0 } else { loader.map(&mut window, payload, Access::R).ok_or_else(full)? };
+    for region in &partition.regions {
+        let inside = |ipa: u64| ipa >= region.ipa.get() && ipa - region.ipa.get() < region.size;
+        let targets: Vec<_> = partition.segments.iter().enumerate().filter(|(_, s)| inside(s.ipa.get())).collect();
+        if targets.is_empty() {
+            continue;
+        }
+        let span = PaSpan { start: region.pa, size: region.size };
+        let target = loader.map(&mut window, span, Access::RW).ok_or_else(full)?;
+        for (segment, bytes) in targets {
+            let from = source + (layout.payloads[index][segment] - offset);
+            loader.segments.push((from, target + (bytes.ipa.get() - region.ipa.get())));
+        }
+    }
+    if loader.segments.len() != partition.segments.len() {
+        return Err(BuildError::SegmentOutside(partition.name.clone()));
+    }
+    Ok(loader)
+}
+
+impl Loader {
+    fn map(&mut self, window: &mut Window, span: PaSpan, access: Access) -> Option<u64> {
+        let va = window.take(span)?;
+        self.mappings.push(normal(va, span.start.get(), span.size, access));
+        Some(va)
+    }
+}
+
+/// A window handed out in slots of whole GiB, each with the same offset into its GiB as its physical memory, so that
+/// the largest blocks fit.
+struct Window {
+    next: u64,
+    end: u64,
+}
+
+impl Window {
+    const fn new(start: u64, end: u64) -> Self {
+        Self { next: start, end }
+    }
+
+    fn take(&mut self, span: PaSpan) -> Option<u64> {
+        let va = self.next + span.start.get() % GIB;
+        let end = va.checked_add(span.size)?.checked_next_multiple_of(GIB)?;
+        self.next = end;
+        (end <= self.end).then_some(va)
+    }
+}
+
+fn outer_pages(span: PaSpan) -> (u64, u64) {
+    let end = span.start.get().saturating_add(span.size);
+    (span.start.get() & !(PAGE - 1), end.saturating_add(PAGE - 1) & !(PAGE - 1))
+}
+
+fn inner_pages(span: PaSpan) -> (u64, u64) {
+    let end = span.start.get().saturating_add(span.size);
+    (span.start.get().next_multiple_of(PAGE), end & !(PAGE - 1))
+}
+
+/// `[start..end)` without `holes`, which are sorted.
+fn without((start, end): (u64, u64), holes: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut pieces = Vec::new();
+    let mut from = start;
+    for (hole_start, hole_end) in holes {
+        if *hole_start > from && from < end {
+            pieces.push((from, end.min(*hole_start)));
+        }
+        from = from.max(*hole_end);
+    }
+    if from < end {
+        pieces.push((from, end));
+    }
+    pieces
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holes_are_cut_out_wherever_they_lie() {
+        assert_eq!(without((0, 100), &[]), [(0, 100)]);
+        assert_eq!(without((0, 100), &[(0, 10), (20, 30), (25, 40), (90, 200)]), [(10, 20), (40, 90)]);
+        assert_eq!(without((50, 100), &[(0, 10), (60, 61), (300, 400)]), [(50, 60), (61, 100)]);
+        assert_eq!(without((50, 100), &[(0, 100)]), []);
+        assert_eq!(without((50, 100), &[(200, 300)]), [(50, 100)]);
+    }
+
+    #[test]
+    fn a_slot_keeps_the_offset_into_its_gib() {
+        let mut window = Window::new(64 * GIB, 68 * GIB);
+        let span = |start, size| PaSpan { start: Pa::new(start), size };
+        assert_eq!(window.take(span(0x4020_0000, 0x1000)), Some(64 * GIB + 0x20_0000));
+        assert_eq!(window.take(span(0x7fff_f000, 0x2000)), Some(65 * GIB + 0x3fff_f000));
+        assert_eq!(window.take(span(0, GIB)), Some(67 * GIB));
+        assert_eq!(window.take(span(0, 1)), None);
+    }
+}

@@ -1,0 +1,46 @@
+//! The arm64 Image header in the first 64 bytes, as Linux' Documentation/arch/arm64/booting.rst lays it down.
+//!
+//! The two words of code at its start are EL2's own and stay. The image is static: `text_offset` leads from the start
+//! of RAM to the load address, and flag bit 3 ("anywhere") is clear, so that U-Boot, Pi firmware and QEMU put it where
+//! it belongs. `image_size` counts all memory of EL2, so that none of them puts a device tree there.
+
+use septum_plan::boot;
+
+use super::BuildError;
+use crate::board::Board;
+
+/// `ARM\x64`, at [`MAGIC_OFFSET`].
+pub const MAGIC: [u8; 4] = *b"ARM\x64";
+/// Where the magic number stands.
+pub const MAGIC_OFFSET: usize = 56;
+/// Where `text_offset` stands: bytes from a 2 MiB aligned base near the start of RAM to the image.
+pub const TEXT_OFFSET: usize = 8;
+/// Where `image_size` stands.
+pub const IMAGE_SIZE: usize = 16;
+/// Where `flags` stand.
+pub const FLAGS: usize = 24;
+/// The alignment of the base, and of the load address, in bytes.
+pub const ALIGNMENT: u64 = 2 << 20;
+/// Flags: little-endian, 4 KiB pages, near the start of RAM.
+pub const FLAGS_STATIC: u64 = 0b0010;
+
+/// Whether the load address is one that the header can ask for: 2 MiB aligned, not below the start of RAM.
+pub(super) fn check_load(board: &Board) -> Result<(), BuildError> {
+    let fits = board.load.is_aligned(ALIGNMENT) && board.load.get() >= base(board);
+    fits.then_some(()).ok_or(BuildError::LoadAddress(board.load))
+}
+
+/// Fills the header in `image`'s first bytes, the code words apart.
+pub(super) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
+    const _: () = assert!(MAGIC_OFFSET + MAGIC.len() <= boot::OFFSET);
+    let text_offset = board.load.get() - base(board);
+    for (offset, value) in [(TEXT_OFFSET, text_offset), (IMAGE_SIZE, memory_bytes), (FLAGS, FLAGS_STATIC)] {
+        image[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    image[MAGIC_OFFSET..][..MAGIC.len()].copy_from_slice(&MAGIC);
+}
+
+/// The 2 MiB boundary at or below the start of RAM.
+fn base(board: &Board) -> u64 {
+    board.ram.first().map_or(0, |bank| bank.start.get()) & !(ALIGNMENT - 1)
+}
