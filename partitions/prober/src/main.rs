@@ -1,2 +1,11 @@
-//! Example partition.
+//! Test partition: makes the accesses and calls of a script, and reports each that came back.
+//!
+//! `args = "STEP; STEP; ..."`; README.md has the steps.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+
+#[cfg(target_os = "none")]
+mod prober;
+mod script;
+
+#[cfg(not(target_os = "none"))]
 fn main() {}
