@@ -1,3 +1,4 @@
 //! What EL2 decides, apart from what it touches: no module here names a register, so all of it is tested on the host.
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]

@@ -1,2 +1,20 @@
 //! The EL2 binary: boot, exception vectors, drivers. On the host it is an empty program, so that plain cargo works.
+#![cfg_attr(target_os = "none", no_std, no_main)]
+#![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+#[cfg(target_os = "none")]
+mod arch;
+#[cfg(target_os = "none")]
+mod start;
+
+#[cfg(target_os = "none")]
+use defmt as _;
+
+#[cfg(target_os = "none")]
+#[panic_handler]
+fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
+    arch::cpu::park()
+}
+
+#[cfg(not(target_os = "none"))]
 fn main() {}

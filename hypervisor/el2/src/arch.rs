@@ -1,0 +1,4 @@
+//! Everything that names a system register or is assembly. The rest of EL2 calls these functions.
+
+pub mod boot;
+pub mod cpu;
