@@ -2,3 +2,4 @@
 
 pub mod boot;
 pub mod cpu;
+pub mod gic_registers;

@@ -6,5 +6,6 @@
 
 pub mod clock;
 pub mod console;
+pub mod gic;
 pub mod ring;
 pub mod uart;

@@ -5,6 +5,8 @@
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
+mod interrupts;
+#[cfg(target_os = "none")]
 mod start;
 
 #[cfg(target_os = "none")]

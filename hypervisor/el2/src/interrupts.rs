@@ -1,0 +1,111 @@
+//! EL2's own use of the interrupt controller, whichever version the plan names: start-up, acknowledge, IPI.
+
+use septum_el2::gic::{self, CpuInterface, GicError, distributor, v2, v3};
+use septum_plan::{CoreRecord, GicVersion, PlanHeader};
+
+use crate::arch::gic_registers::{self, Frame, SystemInterface};
+
+/// The board's interrupt controller as the calling core reaches it. Cheap to make from the plan; holds no state.
+#[derive(Clone, Copy, Debug)]
+pub enum Controller {
+    /// GICv2: memory-mapped interfaces.
+    V2 {
+        /// GICD and GICC.
+        interface: v2::Interface<Frame>,
+        /// GICH.
+        gich: Frame,
+    },
+    /// GICv3: system registers.
+    V3 {
+        /// GICD.
+        gicd: Frame,
+    },
+}
+
+impl Controller {
+    /// The controller of a plan with this `header`.
+    ///
+    /// # Safety
+    /// The plan is the one that this EL2's tables were compiled with, so that its `*_va` are mapped as it says.
+    pub unsafe fn new(header: &PlanHeader, version: GicVersion) -> Self {
+        // SAFETY: the caller's promise; the compiler maps GICD, GICC and GICH whole.
+        let frame = |va| unsafe { Frame::new(va) };
+        let gicd = frame(header.gicd_va);
+        match version {
+            GicVersion::V2 => {
+                let interface = v2::Interface { gicd, gicc: frame(header.gicc_va) };
+                Self::V2 { interface, gich: frame(header.gich_va) }
+            }
+            GicVersion::V3 => Self::V3 { gicd },
+        }
+    }
+
+    /// Brings the distributor up: once, by the boot core, before any [`Controller::init_core`].
+    ///
+    /// # Errors
+    /// [`GicError::WritePending`].
+    pub fn init_distributor(&self) -> Result<(), GicError> {
+        match self {
+            Self::V2 { interface, .. } => distributor::init(&interface.gicd, GicVersion::V2),
+            Self::V3 { gicd } => distributor::init(gicd, GicVersion::V3),
+        }
+    }
+
+    /// Brings the calling core's part up: afterwards [`gic::IPI`], [`gic::MAINTENANCE`] and [`gic::HYPERVISOR_TIMER`]
+    /// reach it as soon as PSTATE.I allows. Returns the word that sends it an IPI ([`Controller::send_ipi`]).
+    ///
+    /// # Errors
+    /// Any [`GicError`]: this core cannot run a partition.
+    ///
+    /// # Safety
+    /// `core` is the calling core's record in the plan that [`Controller::new`] was given.
+    pub unsafe fn init_core(&self, core: &CoreRecord) -> Result<u64, GicError> {
+        match self {
+            Self::V2 { interface, gich } => {
+                v2::reset_virtual_interface(gich);
+                Ok(v2::ipi_word(v2::init_core(interface)))
+            }
+            Self::V3 { .. } => {
+                // SAFETY: the compiler maps both frames of each core's redistributor.
+                let gicr = unsafe { Frame::new(core.gicr_va) };
+                v3::init_core(&gicr, core.mpidr)?;
+                SystemInterface.init_core()?;
+                gic_registers::reset_virtual_interface();
+                Ok(v3::ipi_word(core.mpidr))
+            }
+        }
+    }
+
+    /// Acknowledges the highest pending interrupt and drops its priority: the raw value of IAR, whose INTID is
+    /// [`gic::intid`]; `None` if nothing is pending.
+    pub fn acknowledge(&self) -> Option<u32> {
+        match self {
+            Self::V2 { interface, .. } => taken(interface),
+            Self::V3 { .. } => taken(&SystemInterface),
+        }
+    }
+
+    /// Deactivates one of EL2's own interrupts that [`Controller::acknowledge`] gave.
+    pub fn deactivate(&self, acknowledged: u32) {
+        match self {
+            Self::V2 { interface, .. } => interface.deactivate(acknowledged),
+            Self::V3 { .. } => SystemInterface.deactivate(acknowledged),
+        }
+    }
+
+    /// Interrupts the core whose [`Controller::init_core`] gave `ipi_word`.
+    pub fn send_ipi(&self, ipi_word: u64) {
+        match self {
+            Self::V2 { interface, .. } => interface.send(ipi_word),
+            Self::V3 { .. } => SystemInterface.send(ipi_word),
+        }
+    }
+}
+
+fn taken(interface: &impl CpuInterface) -> Option<u32> {
+    let acknowledged = interface.acknowledge();
+    (gic::intid(acknowledged) < gic::SPECIAL_FIRST).then(|| {
+        interface.end(acknowledged);
+        acknowledged
+    })
+}
