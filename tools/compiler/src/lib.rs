@@ -2,6 +2,7 @@
 //!
 //! * [`board`]: what the hardware is, read from `boards/<name>/board.toml`;
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
+//! * [`payload`]: what a partition runs, read from a file;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
@@ -9,5 +10,6 @@ pub mod board;
 pub mod el2_elf;
 pub mod image;
 pub mod layout;
+pub mod payload;
 pub mod plan_writer;
 pub mod system;
