@@ -1,12 +1,14 @@
 //! The compiler: configuration text in, a proven image out. Its core does no I/O.
 //!
 //! * [`board`]: what the hardware is, read from `boards/<name>/board.toml`;
+//! * [`device_tree`]: the device tree that a guest is given;
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`payload`]: what a partition runs, read from a file;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod device_tree;
 pub mod el2_elf;
 pub mod image;
 pub mod layout;

@@ -1,0 +1,67 @@
+//! The device tree that a guest is given: what its partition has, at the addresses where it sees it, and nothing else.
+//!
+//! Facts come from the checked board and partition only. Bindings: the Devicetree Specification 0.4 and Linux's
+//! Documentation/devicetree/bindings.
+
+mod build;
+mod devices;
+mod machine;
+
+use std::ops::Range;
+
+use dtoolkit::model::DeviceTree;
+
+use crate::board::Board;
+use crate::system::Partition;
+use build::Node;
+
+/// Why a tree cannot be made.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceTreeError {
+    /// No memory of the partition may be read, written and executed, so a kernel could live nowhere.
+    #[error("partition `{partition}` has no memory with access = \"rwx\" that its device tree could name")]
+    NoMemory {
+        /// The partition.
+        partition: String,
+    },
+    /// A device's name cannot name a node.
+    #[error("device `{device}` cannot be named in a device tree: at most 31 of a-z, A-Z, 0-9 and ,._+-")]
+    Name {
+        /// The device.
+        device: String,
+    },
+}
+
+/// What the guest's boot program or kernel is told under `/chosen`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chosen {
+    /// The kernel's command line.
+    pub bootargs: Option<String>,
+    /// Where the initial RAM disk lies (IPAs).
+    pub initrd: Option<Range<u64>>,
+}
+
+/// The flattened device tree of `partition` on `board`: memory that it may read, write and execute, its cores with
+/// MPIDRs from 0, PSCI by HVC, its interrupt controller and timer, and its devices.
+///
+/// # Errors
+/// Where a tree could not describe the partition.
+pub fn generate(board: &Board, partition: &Partition, chosen: &Chosen) -> Result<Vec<u8>, DeviceTreeError> {
+    let devices = devices::nodes(board, partition)?;
+    let mut root = Node::root()
+        .text("model", &format!("Septum partition {} on {}", partition.name, board.name))
+        .text("compatible", "linux,dummy-virt")
+        .cells("#address-cells", &[2])
+        .cells("#size-cells", &[2])
+        .child(machine::chosen(chosen, devices.console.as_deref()))
+        .children(machine::memory(partition)?)
+        .child(machine::cpus(partition.cpus.len()))
+        .child(machine::psci())
+        .child(machine::timer(board, partition));
+    if let Some(controller) = machine::interrupt_controller(board, partition) {
+        root = root.cells("interrupt-parent", &[machine::GIC_PHANDLE]).child(controller);
+    }
+    let mut tree = DeviceTree::new();
+    tree.root = root.children(devices.clocks).children(devices.nodes).finish();
+    Ok(tree.to_dtb())
+}
