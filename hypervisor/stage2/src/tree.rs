@@ -198,7 +198,6 @@ impl<S: Sink> Descent<'_, S> {
         if self.shape.has_leaf(table.level) {
             let group = self.shape.group_bytes(table.level);
             if address & (group - 1) == 0
-                && address + group <= table.end
                 && let Some(leaf) = covering(rest, address, group)
             {
                 self.leaves(table, address, address + group, leaf | CONTIGUOUS);
