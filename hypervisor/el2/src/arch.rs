@@ -2,4 +2,7 @@
 
 pub mod boot;
 pub mod cpu;
+pub mod device;
+pub mod exception;
 pub mod gic_registers;
+pub mod vectors;

@@ -4,8 +4,10 @@
 #![deny(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
 
+pub mod call;
 pub mod clock;
 pub mod console;
+pub mod fault;
 pub mod gic;
 pub mod ring;
 pub mod uart;

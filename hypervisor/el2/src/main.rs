@@ -5,12 +5,19 @@
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
+mod core_state;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
-mod start;
-
+mod log;
 #[cfg(target_os = "none")]
-use defmt as _;
+mod partition;
+#[cfg(target_os = "none")]
+mod start;
+#[cfg(target_os = "none")]
+mod time;
+#[cfg(target_os = "none")]
+mod trap;
 
 #[cfg(target_os = "none")]
 #[panic_handler]

@@ -1,0 +1,130 @@
+//! The exception vectors, what they save, and the way into a partition.
+//!
+//! A trap first saves just what a called function may change ([`CallerSaved`]) and tries the hot paths, which need no
+//! more; only where those decline is the frame completed ([`Frame`]) for everything else. EL2 runs with PSTATE.DAIF set,
+//! so its own vectors are for its own faults alone; those go to the emergency stack.
+
+use core::arch::{asm, global_asm};
+use core::mem::size_of;
+
+use septum_plan::space;
+
+use crate::core_state::CoreState;
+use crate::trap;
+
+/// SPSR_EL2 for a partition's first instruction: EL1h, AArch64, DAIF set (Linux's booting rules).
+const SPSR_EL1H_MASKED: u64 = 0b0101 | 0xf << 6;
+
+/// The registers that a called function may change, as the partition left them.
+#[repr(C)]
+pub struct CallerSaved {
+    /// x0 to x17.
+    pub x: [u64; 18],
+    x18: u64,
+    x30: u64,
+}
+
+/// All that a trap saves.
+#[repr(C)]
+pub struct Frame {
+    /// What the hot paths see.
+    pub caller_saved: CallerSaved,
+    /// x19 to x29.
+    callee_saved: [u64; 11],
+    /// ELR_EL2: where the partition goes on.
+    pub elr: u64,
+    /// SPSR_EL2: in what state.
+    pub spsr: u64,
+    /// ESR_EL2: what the trap was.
+    pub esr: u64,
+}
+
+impl Frame {
+    /// General-purpose register `index`; 31 is the zero register.
+    pub fn register(&self, index: u8) -> u64 {
+        match index {
+            18 => self.caller_saved.x18,
+            30 => self.caller_saved.x30,
+            0..=17 => self.caller_saved.x.get(usize::from(index)).copied().unwrap_or(0),
+            _ => self.callee_saved.get(usize::from(index).wrapping_sub(19)).copied().unwrap_or(0),
+        }
+    }
+
+    /// Sets general-purpose register `index`; 31 is the zero register.
+    pub fn set_register(&mut self, index: u8, value: u64) {
+        let to = match index {
+            18 => Some(&mut self.caller_saved.x18),
+            30 => Some(&mut self.caller_saved.x30),
+            0..=17 => self.caller_saved.x.get_mut(usize::from(index)),
+            _ => self.callee_saved.get_mut(usize::from(index).wrapping_sub(19)),
+        };
+        if let Some(to) = to {
+            *to = value;
+        }
+    }
+}
+
+/// What a fault of EL2 itself saves, on the emergency stack.
+#[repr(C)]
+pub struct OwnFault {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    /// SP_EL2.
+    pub sp: u64,
+    /// ELR_EL2.
+    pub elr: u64,
+    /// ESR_EL2.
+    pub esr: u64,
+    /// FAR_EL2.
+    pub far: u64,
+    /// SPSR_EL2.
+    pub spsr: u64,
+}
+
+const _: () = assert!(size_of::<CallerSaved>() == 16 * 10 && size_of::<Frame>() == 16 * 17);
+const _: () = assert!(size_of::<OwnFault>() == 16 * 18);
+
+global_asm!(
+    include_str!("vectors.s"),
+    FRAME_BYTES = const size_of::<Frame>(),
+    OWN_FAULT_BYTES = const size_of::<OwnFault>(),
+    STATE_BYTES = const space::CORE_STATE_BYTES,
+    HOT = sym trap::hot,
+    INTERRUPT = sym trap::interrupt,
+    RARE = sym trap::rare,
+    OWN_FAULT = sym trap::own_fault,
+);
+
+unsafe extern "C" {
+    static vectors: u8;
+    fn enter_partition(arguments: &[u64; 4], stack_top: u64) -> !;
+}
+
+/// Makes the vectors this core's. From then on a fault of EL2 is reported instead of lost.
+///
+/// # Safety
+/// This core's state is set up ([`crate::core_state::init`]): the vectors use TPIDR_EL2.
+pub unsafe fn install() {
+    let address = (&raw const vectors).addr();
+    // SAFETY: `vectors` is a complete vector table, 2 KiB aligned; the caller vouches for what it uses.
+    unsafe { asm!("msr vbar_el2, {}", "isb", in(reg) address, options(nostack, preserves_flags)) };
+}
+
+/// Starts this core's partition at `entry` (IPA) at EL1, x0 to x3 = `arguments`, every other general-purpose register
+/// zero, exceptions masked, with EL2's stack empty.
+///
+/// # Safety
+/// The partition's Stage-2 and EL1 state are set, its memory is loaded, [`install`] was called, and `core` is this
+/// core's state. Nothing on the stack is needed any more.
+pub unsafe fn enter_guest(core: &CoreState, entry: u64, arguments: &[u64; 4]) -> ! {
+    let top = space::core_area(u32::from(core.index))
+        .wrapping_add(space::CORE_STACK_OFFSET)
+        .wrapping_add(space::CORE_STACK_BYTES);
+    // SAFETY: `enter_partition` reads the arguments before it leaves, and takes this core's own stack; the caller
+    // vouches for the rest.
+    unsafe {
+        asm!("msr elr_el2, {}", "msr spsr_el2, {}", in(reg) entry, in(reg) SPSR_EL1H_MASKED,
+            options(nostack, preserves_flags));
+        enter_partition(arguments, top)
+    }
+}

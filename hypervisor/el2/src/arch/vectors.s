@@ -1,0 +1,170 @@
+// EL2's exception vectors (Arm ARM D1.3.1.5): sixteen entries of 32 instructions, in four groups. See vectors.rs.
+
+    .section .text.vectors, "ax"
+
+// Registers that a called function may change, to a new frame on the stack, and back. x19 to x29 keep their values
+// across the call, as the procedure call standard says.
+.macro save_caller_saved
+    stp     x0, x1, [sp, #-{FRAME_BYTES}]!
+    stp     x2, x3, [sp, #16 * 1]
+    stp     x4, x5, [sp, #16 * 2]
+    stp     x6, x7, [sp, #16 * 3]
+    stp     x8, x9, [sp, #16 * 4]
+    stp     x10, x11, [sp, #16 * 5]
+    stp     x12, x13, [sp, #16 * 6]
+    stp     x14, x15, [sp, #16 * 7]
+    stp     x16, x17, [sp, #16 * 8]
+    stp     x18, x30, [sp, #16 * 9]
+.endm
+
+.macro restore_caller_saved_and_return
+    ldp     x2, x3, [sp, #16 * 1]
+    ldp     x4, x5, [sp, #16 * 2]
+    ldp     x6, x7, [sp, #16 * 3]
+    ldp     x8, x9, [sp, #16 * 4]
+    ldp     x10, x11, [sp, #16 * 5]
+    ldp     x12, x13, [sp, #16 * 6]
+    ldp     x14, x15, [sp, #16 * 7]
+    ldp     x16, x17, [sp, #16 * 8]
+    ldp     x18, x30, [sp, #16 * 9]
+    ldp     x0, x1, [sp], #{FRAME_BYTES}
+    eret
+.endm
+
+// EL2's own faults: nothing returns, so SP_EL0 and TPIDR_EL0 (the partition's, which stops) take two registers while
+// SP moves to the emergency stack, whatever state the own stack is in.
+.macro own_fault vector
+    .balign 0x80
+    msr     sp_el0, x0
+    msr     tpidr_el0, x1
+    mov     x1, #\vector
+    b       own_fault
+.endm
+
+// From a partition, synchronous: first the hot paths, then, with the whole frame, everything else.
+.macro synchronous
+    .balign 0x80
+    save_caller_saved
+    mrs     x1, esr_el2
+    mov     x0, sp
+    bl      {HOT}
+    cbnz    x0, 1f
+    restore_caller_saved_and_return
+1:  mov     x1, #0
+    b       rare
+.endm
+
+// From a partition, asynchronous: `kind` is what `rare` hands on.
+.macro interrupt
+    .balign 0x80
+    save_caller_saved
+    mov     x0, sp
+    bl      {INTERRUPT}
+    restore_caller_saved_and_return
+.endm
+
+.macro asynchronous kind
+    .balign 0x80
+    save_caller_saved
+    mov     x1, #\kind
+    b       rare
+.endm
+
+    .balign 0x800
+    .global vectors
+vectors:
+    own_fault 0
+    own_fault 1
+    own_fault 2
+    own_fault 3
+
+    own_fault 4
+    own_fault 5
+    own_fault 6
+    own_fault 7
+
+    // AArch64 and AArch32 below EL2 alike: the partition's EL1 is AArch64, its EL0 may be either.
+    .rept 2
+    synchronous
+    interrupt
+    asynchronous 1
+    asynchronous 2
+    .endr
+    .balign 0x80
+
+// The whole frame: what `save_caller_saved` left out, and where the partition was. x1 is the kind of trap.
+rare:
+    stp     x19, x20, [sp, #16 * 10]
+    stp     x21, x22, [sp, #16 * 11]
+    stp     x23, x24, [sp, #16 * 12]
+    stp     x25, x26, [sp, #16 * 13]
+    stp     x27, x28, [sp, #16 * 14]
+    mrs     x2, elr_el2
+    stp     x29, x2, [sp, #16 * 15]
+    mrs     x2, spsr_el2
+    mrs     x3, esr_el2
+    stp     x2, x3, [sp, #16 * 16]
+    mov     x0, sp
+    bl      {RARE}
+    ldp     x29, x2, [sp, #16 * 15]
+    msr     elr_el2, x2
+    ldr     x2, [sp, #16 * 16]
+    msr     spsr_el2, x2
+    ldp     x19, x20, [sp, #16 * 10]
+    ldp     x21, x22, [sp, #16 * 11]
+    ldp     x23, x24, [sp, #16 * 12]
+    ldp     x25, x26, [sp, #16 * 13]
+    ldp     x27, x28, [sp, #16 * 14]
+    restore_caller_saved_and_return
+    // Nothing behind an ERET may be speculated on.
+    dsb     nsh
+    isb
+
+// x1 is the vector, SP_EL0 and TPIDR_EL0 hold x0 and x1. SP_EL1 is the partition's and takes EL2's SP.
+own_fault:
+    mov     x0, sp
+    msr     sp_el1, x0
+    mrs     x0, tpidr_el2
+    add     x0, x0, #({STATE_BYTES} - {OWN_FAULT_BYTES})
+    mov     sp, x0
+    stp     x2, x3, [sp, #16 * 1]
+    stp     x4, x5, [sp, #16 * 2]
+    stp     x6, x7, [sp, #16 * 3]
+    stp     x8, x9, [sp, #16 * 4]
+    stp     x10, x11, [sp, #16 * 5]
+    stp     x12, x13, [sp, #16 * 6]
+    stp     x14, x15, [sp, #16 * 7]
+    stp     x16, x17, [sp, #16 * 8]
+    stp     x18, x19, [sp, #16 * 9]
+    stp     x20, x21, [sp, #16 * 10]
+    stp     x22, x23, [sp, #16 * 11]
+    stp     x24, x25, [sp, #16 * 12]
+    stp     x26, x27, [sp, #16 * 13]
+    stp     x28, x29, [sp, #16 * 14]
+    mrs     x4, sp_el1
+    stp     x30, x4, [sp, #16 * 15]
+    mrs     x4, sp_el0
+    mrs     x5, tpidr_el0
+    stp     x4, x5, [sp, #16 * 0]
+    mrs     x4, elr_el2
+    mrs     x5, esr_el2
+    stp     x4, x5, [sp, #16 * 16]
+    mrs     x4, far_el2
+    mrs     x5, spsr_el2
+    stp     x4, x5, [sp, #16 * 17]
+    mov     x0, sp
+    bl      {OWN_FAULT}
+
+// Into a partition: x0 is the arguments (four doublewords), x1 the stack's top. ELR_EL2 and SPSR_EL2 are set.
+    .global enter_partition
+enter_partition:
+    mov     sp, x1
+    ldp     x2, x3, [x0, #16]
+    ldp     x0, x1, [x0]
+    .irp    n, 4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+    mov     x\n, xzr
+    .endr
+    eret
+    dsb     nsh
+    isb
+    .text

@@ -1,0 +1,234 @@
+//! What EL2 answers to a partition's calls (HVC #0 and SMC #0). docs/abi.md is the prose, `septum_plan::call` the numbers.
+
+use septum_plan::call::{
+    CALL_COUNT, CALL_REVISION, CALL_UID, CONSOLE_BYTES_MAX, CONSOLE_WRITE, DEFMT_WRITE, INFORMATION,
+    INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS, UID, VENDOR_64, information, psci,
+};
+
+/// PSCI_VERSION's answer: 1.1.
+pub const PSCI_1_1: u64 = 1 << 16 | 1;
+/// Version of Septum's own calls.
+pub const ABI_VERSION: u64 = 1;
+/// Septum's own calls, the queries of the vendor range apart.
+const OWN_CALLS: u32 = 3;
+
+/// Who calls.
+#[derive(Clone, Copy, Debug)]
+pub struct Caller {
+    /// Index of the virtual core.
+    pub vcpu: u16,
+    /// Number of the partition's virtual cores.
+    pub vcpus: u16,
+}
+
+/// What to do about a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Go on with these results.
+    Return(Results),
+    /// Console bytes; then go on with SUCCESS.
+    Console(Bytes),
+    /// Bytes of the partition's defmt stream; then go on with SUCCESS.
+    Stream(Bytes),
+    /// The partition ends.
+    End(End),
+}
+
+/// How a partition ends itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// PSCI SYSTEM_OFF.
+    SystemOff,
+    /// PSCI SYSTEM_RESET.
+    SystemReset,
+}
+
+impl End {
+    /// PSCI's name for it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SystemOff => "SYSTEM_OFF",
+            Self::SystemReset => "SYSTEM_RESET",
+        }
+    }
+}
+
+/// Result registers: x0 up to x3; the rest keeps its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Results {
+    values: [u64; 4],
+    count: usize,
+}
+
+impl Results {
+    /// x0 = SUCCESS.
+    pub const SUCCESS: Self = Self::one(SUCCESS);
+
+    /// x0 alone.
+    pub const fn one(x0: i64) -> Self {
+        Self { values: [x0 as u64, 0, 0, 0], count: 1 }
+    }
+
+    const fn two(x0: u64, x1: u64) -> Self {
+        Self { values: [x0, x1, 0, 0], count: 2 }
+    }
+
+    const fn four(words: [u32; 4]) -> Self {
+        let [x0, x1, x2, x3] = words;
+        Self { values: [x0 as u64, x1 as u64, x2 as u64, x3 as u64], count: 4 }
+    }
+
+    /// The values, x0 first.
+    pub fn values(&self) -> &[u64] {
+        self.values.get(..self.count).unwrap_or(&[])
+    }
+}
+
+/// Bytes that came in registers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    registers: [[u8; 8]; CONSOLE_BYTES_MAX / 8],
+    count: usize,
+}
+
+impl Bytes {
+    /// From x1 (how many) and x2 to x7; `None` for a number out of range.
+    fn from_registers(x: &[u64]) -> Option<Self> {
+        let count = usize::try_from(*x.get(1)?).ok().filter(|count| (1..=CONSOLE_BYTES_MAX).contains(count))?;
+        let mut registers = [[0; 8]; CONSOLE_BYTES_MAX / 8];
+        for (to, from) in registers.iter_mut().zip(x.get(2..)?) {
+            *to = from.to_le_bytes();
+        }
+        Some(Self { registers, count })
+    }
+
+    /// The bytes.
+    pub fn get(&self) -> &[u8] {
+        self.registers.as_flattened().get(..self.count).unwrap_or(&[])
+    }
+}
+
+/// The answer in x0 to the calls that need nothing but the number, w0; `None` for all others.
+///
+/// This is the hot path: a few comparisons, no table.
+#[inline(always)]
+pub const fn quick(number: u32) -> Option<i64> {
+    if number == psci::VERSION {
+        return Some(PSCI_1_1 as i64);
+    }
+    let own = number.wrapping_sub(VENDOR_64);
+    if own > OWN_CALLS && own < 0x0100_0000 { Some(NOT_SUPPORTED) } else { None }
+}
+
+/// The answer to the call with argument registers `x`, x0 to at least x7.
+pub fn decide(x: &[u64], caller: Caller) -> Outcome {
+    let number = x.first().copied().unwrap_or(u64::MAX) as u32;
+    let invalid = Outcome::Return(Results::one(INVALID_PARAMETERS));
+    match number {
+        psci::VERSION => Outcome::Return(Results::one(PSCI_1_1 as i64)),
+        psci::SYSTEM_OFF => Outcome::End(End::SystemOff),
+        psci::SYSTEM_RESET => Outcome::End(End::SystemReset),
+        CONSOLE_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Console),
+        DEFMT_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Stream),
+        INFORMATION => Outcome::Return(inform(x.get(1).copied(), caller)),
+        CALL_COUNT => Outcome::Return(Results::one(i64::from(OWN_CALLS))),
+        CALL_UID => Outcome::Return(Results::four(UID)),
+        CALL_REVISION => Outcome::Return(Results::two(ABI_VERSION, 0)),
+        _ => Outcome::Return(Results::one(NOT_SUPPORTED)),
+    }
+}
+
+fn inform(which: Option<u64>, caller: Caller) -> Results {
+    let fact = match which {
+        Some(information::ABI_VERSION) => ABI_VERSION,
+        Some(information::VCPU_COUNT) => u64::from(caller.vcpus),
+        Some(information::VCPU_INDEX) => u64::from(caller.vcpu),
+        _ => return Results::one(INVALID_PARAMETERS),
+    };
+    Results::two(SUCCESS as u64, fact)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CALLER: Caller = Caller { vcpu: 1, vcpus: 3 };
+
+    fn call(number: u32, arguments: &[u64]) -> Outcome {
+        let mut x = [0xdead_dead_dead_dead; 18];
+        x[0] = u64::from(number);
+        x[1..=arguments.len()].copy_from_slice(arguments);
+        decide(&x, CALLER)
+    }
+
+    fn x0(value: i64) -> Outcome {
+        Outcome::Return(Results::one(value))
+    }
+
+    #[test]
+    fn unknown_calls_are_not_supported_and_change_only_x0() {
+        for number in [0, 0x8400_0040, 0x8600_ff02, VENDOR_64, VENDOR_64 + 4, 0x8600_0001, 0xc700_0001, u32::MAX] {
+            assert_eq!(call(number, &[]), x0(NOT_SUPPORTED), "{number:#x}");
+        }
+    }
+
+    #[test]
+    fn the_hot_path_never_disagrees_with_the_whole() {
+        let around = |n: u32| (0..=20).map(move |d| n.wrapping_add(d).wrapping_sub(8));
+        for number in [0, VENDOR_64, VENDOR_64 + 0x00ff_ffff, psci::VERSION, CALL_COUNT, 0xc700_0000].map(around) {
+            for number in number {
+                if let Some(answer) = quick(number) {
+                    assert_eq!(call(number, &[]), x0(answer), "{number:#x}");
+                }
+            }
+        }
+        assert_eq!(quick(VENDOR_64 + 0x1234), Some(NOT_SUPPORTED));
+        assert_eq!(quick(psci::VERSION), Some(0x1_0001));
+    }
+
+    #[test]
+    fn the_upper_half_of_x0_is_ignored() {
+        let x = [0xffff_ffff_8400_0000, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(decide(&x, CALLER), x0(0x1_0001));
+    }
+
+    #[test]
+    fn console_bytes_come_out_of_the_registers_in_order() {
+        let words = [48, 0x0807_0605_0403_0201, 0x1817_1615_1413_1211, 3, 4, 5, 0xff00_0000_0000_0000];
+        let Outcome::Console(bytes) = call(CONSOLE_WRITE, &words) else { panic!("not a console write") };
+        assert_eq!(bytes.get().len(), 48);
+        assert_eq!(bytes.get()[..9], [1, 2, 3, 4, 5, 6, 7, 8, 0x11]);
+        assert_eq!(bytes.get()[47], 0xff);
+        let Outcome::Stream(bytes) = call(DEFMT_WRITE, &[9, 0x0807_0605_0403_0201, 0x19]) else { panic!("no stream") };
+        assert_eq!(bytes.get(), [1, 2, 3, 4, 5, 6, 7, 8, 0x19]);
+    }
+
+    #[test]
+    fn lengths_out_of_range_are_refused() {
+        for length in [0, 49, 1 << 32, u64::MAX] {
+            assert_eq!(call(CONSOLE_WRITE, &[length]), x0(INVALID_PARAMETERS), "{length}");
+            assert_eq!(call(DEFMT_WRITE, &[length]), x0(INVALID_PARAMETERS), "{length}");
+        }
+    }
+
+    #[test]
+    fn information_tells_version_and_virtual_cores() {
+        for (which, fact) in [(0, 1), (1, 3), (2, 1)] {
+            assert_eq!(call(INFORMATION, &[which]), Outcome::Return(Results::two(0, fact)));
+        }
+        assert_eq!(call(INFORMATION, &[3]), x0(INVALID_PARAMETERS));
+    }
+
+    #[test]
+    fn the_vendor_range_identifies_itself() {
+        let Outcome::Return(uid) = call(CALL_UID, &[]) else { panic!("no UID") };
+        assert_eq!(uid.values(), UID.map(u64::from));
+        assert_eq!(call(CALL_COUNT, &[]), x0(3));
+    }
+
+    #[test]
+    fn system_off_and_reset_end_the_partition() {
+        assert_eq!(call(psci::SYSTEM_OFF, &[]), Outcome::End(End::SystemOff));
+        assert_eq!(call(psci::SYSTEM_RESET, &[]), Outcome::End(End::SystemReset));
+    }
+}

@@ -1,0 +1,83 @@
+//! A partition's way out: what its cores do when it ends or is stopped, and what the last one does.
+
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+
+use septum_el2::call::End;
+use septum_el2::console::Closed;
+use septum_plan::Plan;
+
+use crate::arch::cpu;
+use crate::core_state::{self, Assignment, CoreState};
+use crate::log;
+
+/// Partitions that have not ended.
+static RUNNING: AtomicU32 = AtomicU32::new(0);
+
+/// How far a partition is.
+#[derive(Default)]
+pub struct Progress {
+    ended: AtomicBool,
+}
+
+/// Counts the partitions; for the boot core, before any partition runs.
+pub fn prepare(plan: &Plan<'_>) {
+    RUNNING.store(plan.partitions().len() as u32, Ordering::Release);
+}
+
+/// Ends this core's partition after a fault that has been reported.
+pub fn stop(core: &CoreState) -> ! {
+    leave(core, |assignment| defmt::error!("partition `{=str}` stopped (fault)", assignment.name))
+}
+
+/// Ends this core's partition as it asked for.
+pub fn end(core: &CoreState, how: End) -> ! {
+    leave(core, |assignment| defmt::info!("partition `{=str}` ended ({=str})", assignment.name, how.name()))
+}
+
+/// Leaves the partition for good if another of its cores has ended it; after every interrupt.
+pub fn leave_if_ended(core: &CoreState) {
+    if core.assignment.is_some_and(|assignment| has_ended(core, assignment)) {
+        retire(core)
+    }
+}
+
+fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
+    if let Some(assignment) = core.assignment
+        && !progress(core, assignment).is_none_or(|progress| progress.ended.swap(true, Ordering::AcqRel))
+    {
+        flush_line(core, assignment);
+        say(assignment);
+        if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
+            defmt::info!("all partitions have ended");
+            log::flush(core);
+            cpu::park()
+        }
+    }
+    retire(core)
+}
+
+/// The core has nothing left to do: it may wait for the UART now.
+fn retire(core: &CoreState) -> ! {
+    if let Some(assignment) = core.assignment {
+        flush_line(core, assignment);
+    }
+    log::flush(core);
+    cpu::park()
+}
+
+fn flush_line(core: &CoreState, assignment: Assignment) {
+    if let Ok(mut line) = core.line.try_borrow_mut() {
+        line.flush(&mut |text: &str, closed: Closed| log::console_line(core, assignment.name, text, closed));
+    }
+}
+
+fn has_ended(core: &CoreState, assignment: Assignment) -> bool {
+    progress(core, assignment).is_some_and(|progress| progress.ended.load(Ordering::Acquire))
+}
+
+/// The partition's progress, which lies with its first core.
+fn progress(core: &CoreState, assignment: Assignment) -> Option<&'static Progress> {
+    let partition = core.plan.partitions().get(usize::from(assignment.partition))?;
+    let first = *core.plan.vcpus(partition).first()?;
+    core_state::shared(&core.plan, first).map(|shared| &shared.progress)
+}

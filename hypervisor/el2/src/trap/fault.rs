@@ -1,0 +1,180 @@
+//! Faults of a partition: one line that says everything, then the partition stops.
+
+use defmt::{Format, Formatter};
+use septum_el2::fault::{Address, Neighbour, Owner, Place, Registers, Report};
+use septum_stage2::{AbortAccess, Syndrome, SystemRegisterAccess};
+
+use crate::arch::exception;
+use crate::arch::vectors::Frame;
+use crate::core_state::{Assignment, CoreState};
+use crate::partition;
+
+/// SCTLR_EL1.M: Stage 1 is on.
+const SCTLR_M: u64 = 1;
+/// HCR_EL2.DC: Stage 1 off means cacheable memory.
+const HCR_DC: u64 = 1 << 12;
+
+/// A synchronous exception that nothing else has answered.
+pub fn synchronous(core: &CoreState, frame: &Frame) -> ! {
+    if let Some(assignment) = core.assignment {
+        let syndrome = Syndrome::new(frame.esr);
+        match (syndrome.abort(), syndrome.system_register()) {
+            (Some(abort), _) => {
+                let report = Report::new(&core.plan, assignment.partition, abort, registers());
+                say_abort(core, assignment, &report, frame.elr);
+            }
+            (None, Some(access)) => say_trap(core, assignment, &Register(access), frame),
+            (None, None) => say_trap(core, assignment, &Class(syndrome), frame),
+        }
+    }
+    partition::stop(core)
+}
+
+/// A physical FIQ: EL2 puts every interrupt into Group 1 and expects none.
+pub fn fiq(core: &CoreState, frame: &Frame) -> ! {
+    if let Some(assignment) = core.assignment {
+        say_trap(core, assignment, &Text("unexpected FIQ"), frame);
+    }
+    partition::stop(core)
+}
+
+/// An SError while the partition ran.
+pub fn serror(core: &CoreState, frame: &Frame) -> ! {
+    if let Some(assignment) = core.assignment {
+        defmt::error!(
+            "partition `{=str}` core {=u16}: SError; PC {=u64:#x} (ESR {=u64:#x})",
+            assignment.name,
+            core.index,
+            frame.elr,
+            frame.esr
+        );
+    }
+    partition::stop(core)
+}
+
+fn registers() -> Registers {
+    let stage1_off = exception::sctlr_el1() & SCTLR_M == 0 && exception::hcr() & HCR_DC == 0;
+    Registers { far: exception::far(), hpfar: exception::hpfar(), stage1_off }
+}
+
+fn say_abort(core: &CoreState, assignment: Assignment, report: &Report<'_>, pc: u64) {
+    defmt::error!(
+        "partition `{=str}` core {=u16}: {}: {}; PC {=u64:#x} ({})",
+        assignment.name,
+        core.index,
+        Attempt(report),
+        Where(report.place),
+        pc,
+        Cause(report)
+    );
+}
+
+fn say_trap(core: &CoreState, assignment: Assignment, what: &impl Format, frame: &Frame) {
+    defmt::error!(
+        "partition `{=str}` core {=u16}: {}; PC {=u64:#x} (EC {=u64:#x}, ISS {=u64:#x})",
+        assignment.name,
+        core.index,
+        what,
+        frame.elr,
+        frame.esr >> 26 & 0x3f,
+        frame.esr & 0x01ff_ffff
+    );
+}
+
+/// `{access}` of docs/log.md.
+struct Attempt<'a>(&'a Report<'a>);
+
+impl Format for Attempt<'_> {
+    fn format(&self, to: Formatter<'_>) {
+        let at = At(self.0.address);
+        match (self.0.on_walk, self.0.access, self.0.bytes) {
+            (true, ..) => defmt::write!(to, "walk of its own page tables at {}", at),
+            (_, AbortAccess::Fetch, _) => defmt::write!(to, "fetch from {}", at),
+            (_, AbortAccess::CacheMaintenance, _) => defmt::write!(to, "cache maintenance at {}", at),
+            (_, AbortAccess::Read, None) => defmt::write!(to, "read from {}", at),
+            (_, AbortAccess::Write, None) => defmt::write!(to, "write to {}", at),
+            (_, AbortAccess::Read, Some(1)) => defmt::write!(to, "read of 1 byte from {}", at),
+            (_, AbortAccess::Write, Some(1)) => defmt::write!(to, "write of 1 byte to {}", at),
+            (_, AbortAccess::Read, Some(n)) => defmt::write!(to, "read of {=u8} bytes from {}", n, at),
+            (_, AbortAccess::Write, Some(n)) => defmt::write!(to, "write of {=u8} bytes to {}", n, at),
+        }
+    }
+}
+
+struct At(Address);
+
+impl Format for At {
+    fn format(&self, to: Formatter<'_>) {
+        match self.0 {
+            Address::Ipa(ipa) => defmt::write!(to, "IPA {=u64:#x}", ipa.get()),
+            Address::Va(va) => defmt::write!(to, "VA {=u64:#x}", va.get()),
+            Address::Unknown => defmt::write!(to, "an unknown address"),
+        }
+    }
+}
+
+/// `{place}` of docs/log.md.
+struct Where<'a>(Place<'a>);
+
+impl Format for Where<'_> {
+    fn format(&self, to: Formatter<'_>) {
+        match self.0 {
+            Place::Region { name, rights } => defmt::write!(to, "region `{=str}` ({=str})", name, rights),
+            Place::Nothing(None) => defmt::write!(to, "no region"),
+            Place::Nothing(Some(neighbour)) => defmt::write!(to, "no region; board: {}", Whose(neighbour)),
+            Place::Unknown => defmt::write!(to, "region not known"),
+        }
+    }
+}
+
+struct Whose<'a>(Neighbour<'a>);
+
+impl Format for Whose<'_> {
+    fn format(&self, to: Formatter<'_>) {
+        let name = self.0.name;
+        match self.0.owner {
+            Owner::Partition(owner) => defmt::write!(to, "{=str} of `{=str}`", name, owner),
+            Owner::El2 => defmt::write!(to, "{=str} of EL2", name),
+            Owner::Firmware => defmt::write!(to, "{=str} of the firmware", name),
+            Owner::Nobody => defmt::write!(to, "{=str} of nobody", name),
+        }
+    }
+}
+
+/// `{cause}` of docs/log.md.
+struct Cause<'a>(&'a Report<'a>);
+
+impl Format for Cause<'_> {
+    fn format(&self, to: Formatter<'_>) {
+        match self.0.level {
+            Some(level) => defmt::write!(to, "{=str}, level {=u8}", self.0.cause.name(), level),
+            None => defmt::write!(to, "{=str}", self.0.cause.name()),
+        }
+    }
+}
+
+struct Register(SystemRegisterAccess);
+
+impl Format for Register {
+    fn format(&self, to: Formatter<'_>) {
+        let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = self.0;
+        let what = if read { "read" } else { "write" };
+        defmt::write!(to, "{=str} of system register S{=u8}_{=u8}_C{=u8}_C{=u8}_{=u8}", what, op0, op1, crn, crm, op2);
+    }
+}
+
+struct Class(Syndrome);
+
+impl Format for Class {
+    fn format(&self, to: Formatter<'_>) {
+        defmt::write!(to, "{=str}", self.0.class().name());
+    }
+}
+
+struct Text(&'static str);
+
+impl Format for Text {
+    fn format(&self, to: Formatter<'_>) {
+        defmt::write!(to, "{=str}", self.0);
+    }
+}
