@@ -2,6 +2,9 @@
 #![allow(clippy::unwrap_used)]
 
 mod mutation;
+mod oracle;
 mod random;
 mod regions;
 mod sizes;
+mod stage1;
+mod strict;

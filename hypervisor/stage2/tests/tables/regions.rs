@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use septum_stage2::{
-    Access, Attributes, Geometry, Granule, Ipa, Leaf, Mapping, Memory, Pa, Refusal, TableBytes, TablePage, Visitor,
+    Access, Attributes, Geometry, Granule, Ipa, Leaf, Mapping, Memory, Pa, Refusal, TableBytes, TablePage, Va, Visitor,
     Walker, build, tables_bytes,
 };
 
@@ -51,14 +51,37 @@ pub struct Reach {
     pub tables: Vec<TablePage>,
 }
 
+impl Reach {
+    fn add(&mut self, input: u64, leaf: Leaf<()>) {
+        let attributes = Attributes { access: leaf.access, memory: leaf.memory };
+        push(&mut self.mappings, Mapping { ipa: Ipa::new(input), pa: leaf.output, size: leaf.size, attributes });
+    }
+}
+
+/// `leaf` without its input address.
+fn anonymous<Input>(leaf: Leaf<Input>) -> Leaf<()> {
+    let Leaf { output, size, level, access, memory, contiguous, .. } = leaf;
+    Leaf { input: (), output, size, level, access, memory, contiguous }
+}
+
 impl Visitor<Ipa> for Reach {
     fn table(&mut self, table: TablePage) {
         self.tables.push(table);
     }
 
     fn leaf(&mut self, leaf: Leaf<Ipa>) {
-        let attributes = Attributes { access: leaf.access, memory: leaf.memory };
-        push(&mut self.mappings, Mapping { ipa: leaf.input, pa: leaf.output, size: leaf.size, attributes });
+        self.add(leaf.input.get(), anonymous(leaf));
+    }
+}
+
+/// Stage 1's virtual addresses stand in the place of the intermediate ones.
+impl Visitor<Va> for Reach {
+    fn table(&mut self, table: TablePage) {
+        self.tables.push(table);
+    }
+
+    fn leaf(&mut self, leaf: Leaf<Va>) {
+        self.add(leaf.input.get(), anonymous(leaf));
     }
 }
 
