@@ -1,19 +1,24 @@
 //! The device tree that a guest is given: what its partition has, at the addresses where it sees it, and nothing else.
 //!
-//! Facts come from the checked board and partition only. Bindings: the Devicetree Specification 0.4 and Linux's
+//! [`generate`] makes one; [`check`] judges one that the user brings. Facts come from the checked board and partition only. Bindings: the Devicetree Specification 0.4 and Linux's
 //! Documentation/devicetree/bindings.
 
 mod build;
+mod check;
 mod devices;
 mod machine;
+mod parse;
 
 use std::ops::Range;
 
-use dtoolkit::model::DeviceTree;
+use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 
 use crate::board::Board;
 use crate::system::Partition;
 use build::Node;
+pub use check::{Finding, Owner, TreeProblem, check};
+pub use devices::CONSOLE_INTID;
+pub use parse::{ParseError, parse};
 
 /// Why a tree cannot be made.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,7 +58,7 @@ pub fn generate(board: &Board, partition: &Partition, chosen: &Chosen) -> Result
         .text("compatible", "linux,dummy-virt")
         .cells("#address-cells", &[2])
         .cells("#size-cells", &[2])
-        .child(machine::chosen(chosen, devices.console.as_deref()))
+        .child(machine::chosen(Node::new("chosen"), chosen, devices.console.as_deref()))
         .children(machine::memory(partition)?)
         .child(machine::cpus(partition.cpus.len()))
         .child(machine::psci())
@@ -63,5 +68,16 @@ pub fn generate(board: &Board, partition: &Partition, chosen: &Chosen) -> Result
     }
     let mut tree = DeviceTree::new();
     tree.root = root.children(devices.clocks).children(devices.nodes).finish();
+    Ok(tree.to_dtb())
+}
+
+/// The user's own tree with `chosen` put in: what is given there replaces what the tree says.
+///
+/// # Errors
+/// Where `tree` is no device tree.
+pub fn with_chosen(tree: &[u8], chosen: &Chosen) -> Result<Vec<u8>, ParseError> {
+    let mut tree = parse(tree)?;
+    let old = tree.root.remove_child("chosen").unwrap_or_else(|| DeviceTreeNode::new_unchecked("chosen"));
+    tree.root.add_child(machine::chosen(Node::from(old), chosen, None).finish());
     Ok(tree.to_dtb())
 }

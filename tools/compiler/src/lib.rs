@@ -4,6 +4,7 @@
 //! * [`device_tree`]: the device tree that a guest is given;
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`payload`]: what a partition runs, read from a file;
+//! * [`linux`]: a Linux guest placed in its memory;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
@@ -12,6 +13,7 @@ pub mod device_tree;
 pub mod el2_elf;
 pub mod image;
 pub mod layout;
+pub mod linux;
 pub mod payload;
 pub mod plan_writer;
 pub mod system;

@@ -5,6 +5,12 @@ use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 /// A node under construction.
 pub(super) struct Node(DeviceTreeNode);
 
+impl From<DeviceTreeNode> for Node {
+    fn from(node: DeviceTreeNode) -> Self {
+        Self(node)
+    }
+}
+
 impl Node {
     /// The root.
     pub(super) fn root() -> Self {

@@ -26,9 +26,8 @@ const GICC_BYTES: u64 = 0x2000;
 /// Bytes of one GICv3 redistributor: RD_base and SGI_base frames.
 const GICR_BYTES: u64 = 0x2_0000;
 
-/// `/chosen`; `console` is the path of the node that the guest prints to.
-pub(super) fn chosen(chosen: &Chosen, console: Option<&str>) -> Node {
-    let mut node = Node::new("chosen");
+/// `/chosen` made of `node`; `console` is the path of the node that the guest prints to.
+pub(super) fn chosen(mut node: Node, chosen: &Chosen, console: Option<&str>) -> Node {
     if let Some(bootargs) = &chosen.bootargs {
         node = node.text("bootargs", bootargs);
     }

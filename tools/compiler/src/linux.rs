@@ -1,0 +1,155 @@
+//! A Linux guest: kernel, initial RAM disk and device tree placed in its partition's memory.
+//!
+//! The rules are those of Linux's Documentation/arch/arm64/booting.rst; each is named where it is kept.
+
+pub mod initramfs;
+
+use std::ops::Range;
+
+use septum_plan::RegionKind;
+use septum_stage2::{Access, Granule, Ipa};
+
+use crate::board::Board;
+use crate::device_tree::{self, Chosen, DeviceTreeError};
+use crate::payload::LinuxImage;
+use crate::system::{Partition, Region, Segment};
+
+/// "The Image must be placed text_offset bytes from a 2MB aligned base address."
+const KERNEL_ALIGNMENT: u64 = 0x20_0000;
+/// The largest page that a kernel may have, so that the RAM disk shares no page with anything.
+const INITRD_ALIGNMENT: u64 = 0x1_0000;
+/// The tree gets a 2 MiB block of its own: "it must not exceed 2 megabytes in size", and the kernel maps it by blocks.
+const TREE_ALIGNMENT: u64 = 0x20_0000;
+/// The most bytes of a device tree.
+const TREE_BYTES_MAX: u64 = 0x20_0000;
+/// Offset of the header's flags.
+const FLAGS_OFFSET: usize = 24;
+
+/// What a Linux guest consists of.
+#[derive(Clone, Copy, Debug)]
+pub struct Linux<'a> {
+    /// The kernel.
+    pub kernel: &'a LinuxImage,
+    /// The initial RAM disk's bytes.
+    pub initrd: Option<&'a [u8]>,
+    /// The kernel's command line.
+    pub bootargs: Option<&'a str>,
+    /// The user's own device tree, checked already; without one a tree is generated.
+    pub tree: Option<&'a [u8]>,
+}
+
+/// Where everything of it goes.
+#[derive(Clone, Debug)]
+pub struct Placement {
+    /// Kernel, RAM disk and tree, by rising address.
+    pub segments: Vec<Segment>,
+    /// The kernel's first byte.
+    pub entry: Ipa,
+    /// x0 to x3: the tree's address, then zeroes.
+    pub arguments: [u64; 4],
+}
+
+/// Why a Linux guest cannot be placed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LinuxError {
+    /// No memory may be read, written and executed.
+    #[error("a Linux guest needs memory with access = \"rwx\"")]
+    NoMemory,
+    /// Kernel, RAM disk and tree together are too large.
+    #[error("the {what} would end at {end:#x}, past the end of memory `{memory}` at {limit:#x}")]
+    DoesNotFit {
+        /// Which of them.
+        what: &'static str,
+        /// The memory.
+        memory: String,
+        /// Where it would end (IPA).
+        end: u64,
+        /// Where the memory ends (IPA).
+        limit: u64,
+    },
+    /// The kernel's pages are of a size that the board's cores do not have.
+    #[error("the kernel is built for {0} pages, which this board's cores do not have")]
+    Pages(Granule),
+    /// The tree is larger than Linux takes.
+    #[error("the device tree has {0} bytes; Linux takes at most {TREE_BYTES_MAX}")]
+    TreeTooLarge(u64),
+    /// The user's own tree cannot be read.
+    #[error("the device tree cannot be read: {0}")]
+    Tree(#[from] device_tree::ParseError),
+    /// No tree can be generated.
+    #[error(transparent)]
+    Generate(#[from] DeviceTreeError),
+}
+
+/// Places `linux` in `partition`'s memory: the kernel at its start, the RAM disk behind it, the tree behind that.
+///
+/// # Errors
+/// Where it does not fit, or the kernel cannot run on the board.
+pub fn place(board: &Board, partition: &Partition, linux: &Linux<'_>) -> Result<Placement, LinuxError> {
+    check_pages(board, linux.kernel)?;
+    let memory = partition.regions.iter().find(|region| usable(region)).ok_or(LinuxError::NoMemory)?;
+    let base = memory.ipa.get().next_multiple_of(KERNEL_ALIGNMENT);
+    let kernel = fit(memory, "kernel", base.saturating_add(linux.kernel.text_offset), linux.kernel.image_size)?;
+    let initrd = linux.initrd.map(|bytes| place_initrd(memory, kernel.end, bytes)).transpose()?;
+    let free = initrd.as_ref().map_or(kernel.end, |initrd| initrd.end);
+    let tree = tree(board, partition, linux, initrd.clone())?;
+    let at = fit(memory, "device tree", free.next_multiple_of(TREE_ALIGNMENT), tree.len() as u64)?;
+    let kernel_zeroes = linux.kernel.image_size.saturating_sub(linux.kernel.bytes.len() as u64);
+    let mut segments = vec![segment(kernel.start, &linux.kernel.bytes, kernel_zeroes)];
+    segments.extend(initrd.zip(linux.initrd).map(|(at, bytes)| segment(at.start, bytes, 0)));
+    segments.push(segment(at.start, &tree, 0));
+    Ok(Placement { segments, entry: Ipa::new(kernel.start), arguments: [at.start, 0, 0, 0] })
+}
+
+fn usable(region: &Region) -> bool {
+    region.kind == RegionKind::Memory && region.access == Access::RWX
+}
+
+fn segment(ipa: u64, bytes: &[u8], zero_bytes: u64) -> Segment {
+    Segment { ipa: Ipa::new(ipa), bytes: bytes.to_vec(), zero_bytes }
+}
+
+/// "initrd must reside entirely within a 1 GB aligned physical memory window of up to 32 GB that covers the kernel":
+/// right behind the kernel it does.
+fn place_initrd(memory: &Region, after: u64, bytes: &[u8]) -> Result<Range<u64>, LinuxError> {
+    fit(memory, "initial RAM disk", after.next_multiple_of(INITRD_ALIGNMENT), bytes.len() as u64)
+}
+
+/// `size` bytes at `start`, if that lies inside `memory`.
+fn fit(memory: &Region, what: &'static str, start: u64, size: u64) -> Result<Range<u64>, LinuxError> {
+    let limit = memory.ipa.get().saturating_add(memory.size);
+    let end = start.saturating_add(size);
+    if end <= limit {
+        return Ok(start..end);
+    }
+    Err(LinuxError::DoesNotFit { what, memory: memory.name.clone(), end, limit })
+}
+
+/// Flags bits 2:1 of the header: the kernel's page size, 0 where it does not say.
+fn check_pages(board: &Board, kernel: &LinuxImage) -> Result<(), LinuxError> {
+    let flags = kernel.bytes.get(FLAGS_OFFSET).copied().unwrap_or(0);
+    let pages = match flags >> 1 & 0b11 {
+        0 => return Ok(()),
+        1 => Granule::K4,
+        2 => Granule::K16,
+        _ => Granule::K64,
+    };
+    if board.granules.contains(&pages) { Ok(()) } else { Err(LinuxError::Pages(pages)) }
+}
+
+fn tree(
+    board: &Board,
+    partition: &Partition,
+    linux: &Linux<'_>,
+    initrd: Option<Range<u64>>,
+) -> Result<Vec<u8>, LinuxError> {
+    let chosen = Chosen { bootargs: linux.bootargs.map(str::to_owned), initrd };
+    let tree = match linux.tree {
+        Some(own) => device_tree::with_chosen(own, &chosen)?,
+        None => device_tree::generate(board, partition, &chosen)?,
+    };
+    if tree.len() as u64 > TREE_BYTES_MAX {
+        return Err(LinuxError::TreeTooLarge(tree.len() as u64));
+    }
+    Ok(tree)
+}
