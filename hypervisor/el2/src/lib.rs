@@ -11,3 +11,4 @@ pub mod fault;
 pub mod gic;
 pub mod ring;
 pub mod uart;
+pub mod wake_ups;

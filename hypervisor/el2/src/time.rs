@@ -3,12 +3,12 @@
 //! Each core has its own queue and its own CNTHP; a wake-up comes on the core that asked for it. There is no executor:
 //! a waker sets a flag, and whoever handles the timer's interrupt acts on the flags.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 use core::task::Waker;
 
 use embassy_time_driver::Driver;
-use embassy_time_queue_utils::queue_generic::ConstGenericQueue;
 use septum_el2::clock;
+use septum_el2::wake_ups::WakeUps;
 
 use crate::arch::exception;
 use crate::core_state::{CoreState, this_core};
@@ -18,15 +18,13 @@ const WAKE_UPS: usize = 4;
 
 /// A core's outstanding wake-ups.
 pub struct Local {
-    queue: RefCell<ConstGenericQueue<WAKE_UPS>>,
-    /// The next alarm in microseconds, `u64::MAX` where there is none.
-    armed: Cell<u64>,
+    queue: RefCell<WakeUps<WAKE_UPS>>,
 }
 
 impl Local {
     /// None yet.
     pub const fn new() -> Self {
-        Self { queue: RefCell::new(ConstGenericQueue::new()), armed: Cell::new(u64::MAX) }
+        Self { queue: RefCell::new(WakeUps::new()) }
     }
 }
 
@@ -41,26 +39,23 @@ impl Driver for Cnthp {
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
-        let core = this_core();
-        if let Ok(mut queue) = core.time.queue.try_borrow_mut() {
-            queue.schedule_wake(at, waker);
+        if let Ok(mut queue) = this_core().time.queue.try_borrow_mut() {
+            queue.schedule(at, waker);
+            arm(queue.next());
         }
-        arm(core, at.min(core.time.armed.get()));
     }
 }
 
-/// Wakes what is due and arms CNTHP for the rest; for CNTHP's interrupt, before its priority is dropped: the interrupt
-/// is level-sensitive.
+/// Wakes what is due and arms CNTHP for the rest; for CNTHP's interrupt, before it is deactivated: the interrupt is
+/// level-sensitive. A waker must not schedule anything itself.
 pub fn expired(core: &CoreState) {
-    let next = match core.time.queue.try_borrow_mut() {
-        Ok(mut queue) => queue.next_expiration(CNTHP.now()),
-        Err(_) => u64::MAX,
-    };
-    arm(core, next);
+    if let Ok(mut queue) = core.time.queue.try_borrow_mut() {
+        queue.wake_due(CNTHP.now());
+        arm(queue.next());
+    }
 }
 
-fn arm(core: &CoreState, at: u64) {
-    core.time.armed.set(at);
+fn arm(at: u64) {
     if at == u64::MAX {
         exception::disarm_timer();
     } else {
