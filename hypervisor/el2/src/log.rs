@@ -132,14 +132,16 @@ pub fn pump(core: &CoreState) {
 /// Waits until this core's ring is empty and the UART idle, at most [`FLUSH`] long: for a core that has nothing else left
 /// to do, since its partition has ended or EL2 has failed.
 pub fn flush(core: &CoreState) {
-    let begin = Instant::now();
+    let begin = embassy_time_driver::now();
     let mut drained = begin;
-    while begin.elapsed() < FLUSH {
+    // `Instant`'s own subtraction can panic.
+    let since = |then: u64| Duration::from_ticks(embassy_time_driver::now().wrapping_sub(then));
+    while since(begin) < FLUSH {
         match drain(core) {
             Drain::Empty if core.log.uart.is_idle() => return,
-            Drain::Busy if drained.elapsed() > HOLDER_DEAD => DRAIN.store(0, Ordering::Relaxed),
+            Drain::Busy if since(drained) > HOLDER_DEAD => DRAIN.store(0, Ordering::Relaxed),
             Drain::Busy => {}
-            Drain::Empty | Drain::Full => drained = Instant::now(),
+            Drain::Empty | Drain::Full => drained = embassy_time_driver::now(),
         }
     }
 }

@@ -31,7 +31,9 @@ pub extern "C" fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
     if esr == ESR_HVC_0 { quick_call(frame, 0) } else { hot_trap(frame, esr) }
 }
 
-#[inline(always)]
+/// The hot paths of everything but HVC, apart so that HVC is tested first.
+#[cold]
+#[inline(never)]
 fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
     // A trapped SMC comes from its own address, an HVC from the next.
     if esr == ESR_SMC_0 { quick_call(frame, INSTRUCTION_BYTES) } else { DECLINED }
