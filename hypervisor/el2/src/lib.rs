@@ -9,6 +9,8 @@ pub mod clock;
 pub mod console;
 pub mod fault;
 pub mod gic;
+pub mod machine;
+pub mod payload;
 pub mod ring;
 pub mod uart;
 pub mod wake_ups;

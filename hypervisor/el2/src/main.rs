@@ -5,13 +5,19 @@
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
+mod checks;
+#[cfg(target_os = "none")]
 mod core_state;
 #[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
+mod loader;
+#[cfg(target_os = "none")]
 mod log;
 #[cfg(target_os = "none")]
 mod partition;
+#[cfg(target_os = "none")]
+mod power;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]

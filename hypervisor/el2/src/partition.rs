@@ -8,7 +8,7 @@ use septum_plan::Plan;
 
 use crate::arch::cpu;
 use crate::core_state::{self, Assignment, CoreState};
-use crate::log;
+use crate::{log, power};
 
 /// Partitions that have not ended.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -34,6 +34,11 @@ pub fn end(core: &CoreState, how: End) -> ! {
     leave(core, |assignment| defmt::info!("partition `{=str}` ended ({=str})", assignment.name, how.name()))
 }
 
+/// Counts this core's partition as ended: it could not be loaded, and the log says why.
+pub fn abandon(core: &CoreState) -> ! {
+    leave(core, |_| ())
+}
+
 /// Leaves the partition for good if another of its cores has ended it; after every interrupt.
 pub fn leave_if_ended(core: &CoreState) {
     if core.assignment.is_some_and(|assignment| has_ended(core, assignment)) {
@@ -50,7 +55,7 @@ fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
         if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
             defmt::info!("all partitions have ended");
             log::flush(core);
-            cpu::park()
+            power::off(&core.plan)
         }
     }
     retire(core)

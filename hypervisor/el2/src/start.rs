@@ -1,13 +1,237 @@
 //! From the boot stub to the partitions: what each core does once, in order.
+//!
+//! The boot core checks the plan against the board, starts all other cores and joins them. Every core checks itself;
+//! the first core of each partition loads it. When all cores have arrived and all partitions are loaded, and nobody has
+//! refused, all partitions start; the other cores sleep.
 
-use crate::arch::cpu;
+use core::cell::UnsafeCell;
+use core::mem::MaybeUninit;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
-/// The boot core arrives here from the stub, MMU and caches on with the boot root, on its own stack.
-pub extern "C" fn primary(_index: u64, _device_tree: u64) -> ! {
-    cpu::park()
+use embassy_time::{Duration, Instant};
+use septum_plan::{CoreRecord, CoreStart, Plan, space};
+
+use crate::arch::{boot, cpu, guest_registers, mmu, smc, vectors};
+use crate::checks::{self, Refused};
+use crate::core_state::{self, Assignment, CoreState};
+use crate::loader::LoadError;
+use crate::{loader, log, partition};
+
+/// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
+const ARRIVAL: Duration = Duration::from_secs(10);
+
+/// Cores that have checked themselves, the boot core among them.
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
+/// The same, by name: bit i for core i, as far as 64 bits go.
+static ARRIVED_CORES: AtomicU64 = AtomicU64::new(0);
+/// Partitions that are loaded, or will not be.
+static LOADED: AtomicU32 = AtomicU32::new(0);
+/// Whether some core has refused: then no partition starts.
+static REFUSED: AtomicBool = AtomicBool::new(false);
+/// The plan, for the secondary cores.
+static PLAN: PlanCell = PlanCell(UnsafeCell::new(MaybeUninit::uninit()));
+
+struct PlanCell(UnsafeCell<MaybeUninit<Plan<'static>>>);
+
+// SAFETY: written once, by the boot core, before it starts any other; read by the others only.
+unsafe impl Sync for PlanCell {}
+
+impl PlanCell {
+    /// Puts the plan in.
+    ///
+    /// # Safety
+    /// Called once, before any other core runs.
+    unsafe fn set(&self, plan: Plan<'static>) {
+        // SAFETY: no other core runs, and this one holds no reference into the cell.
+        unsafe { (*self.0.get()).write(plan) };
+    }
+
+    /// The plan.
+    ///
+    /// # Safety
+    /// Called on cores that were started after [`PlanCell::set`].
+    unsafe fn get(&self) -> Plan<'static> {
+        // SAFETY: written before this core was started, and never again.
+        unsafe { (*self.0.get()).assume_init_read() }
+    }
+}
+
+/// The boot core arrives here from the stub, MMU and caches on with the boot root, on its own stack. `index` is its index
+/// in the plan, `device_tree` what firmware left in x0.
+pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
+    let Ok(plan) = Plan::parse_unsealed(sealed_range()) else { boot::refuse_unreadable_plan() };
+    // SAFETY: the boot core's only call of each, in this order, before any other core runs; the compiler maps every
+    // core's area.
+    let core = unsafe {
+        PLAN.set(plan);
+        core_state::prepare(&plan);
+        core_state::init(index as u16, plan)
+    };
+    // SAFETY: the state is set up.
+    unsafe { vectors::install() };
+    partition::prepare(&plan);
+    log::init(core);
+    defmt::info!(
+        "Septum {=str} on {=str}: {=str}, {=usize} partitions, {=usize} cores",
+        env!("CARGO_PKG_VERSION"),
+        plan.board(),
+        plan.config(),
+        plan.partitions().len(),
+        plan.cores().len()
+    );
+    let checked = checks::core(core)
+        .and_then(|()| checks::distributor(core))
+        .and_then(|()| checks::device_tree(core, device_tree))
+        .and_then(|()| core.controller.init_distributor().map_err(|error| checks::report_gic(core.index, error)))
+        .and_then(|()| start_others(core));
+    if checked.is_err() {
+        refuse(core);
+    }
+    // SAFETY: both roots are the plan's; the device tree, which only the boot root maps, is no longer referred to.
+    unsafe { mmu::set_root(plan.header().run_root) };
+    join(core, Some(Instant::now().saturating_add(ARRIVAL)))
 }
 
 /// Every other core arrives here from the stub, MMU and caches on with the run root, on its own stack.
-pub extern "C" fn secondary(_index: u64) -> ! {
+pub extern "C" fn secondary(index: u64) -> ! {
+    // SAFETY: the boot core has put the plan in and prepared the shared state before it started this core, which calls
+    // this once; the compiler maps every core's area.
+    let core = unsafe { core_state::init(index as u16, PLAN.get()) };
+    // SAFETY: the state is set up.
+    unsafe { vectors::install() };
+    match checks::core(core) {
+        Ok(()) => join(core, None),
+        Err(Refused) => refuse(core),
+    }
+}
+
+/// Plan and tables, whose seal the stub has checked.
+fn sealed_range() -> &'static [u8] {
+    let first: *const u8 = core::ptr::with_exposed_provenance(space::PLAN_VA as usize);
+    // SAFETY: the boot block, whose seal the stub has checked, holds the length of the range that the compiler maps at
+    // `PLAN_VA`, read-only.
+    unsafe { core::slice::from_raw_parts(first, boot::block().sealed_bytes as usize) }
+}
+
+/// Starts all cores but this one.
+fn start_others(core: &CoreState) -> Result<(), Refused> {
+    let plan = &core.plan;
+    let entry = boot::secondary_entry(plan.header().load_pa);
+    let others = || plan.cores().iter().enumerate().filter(|(index, _)| *index != usize::from(core.index));
+    match plan.core_start() {
+        CoreStart::None => {}
+        CoreStart::PsciSmc => others().try_for_each(|(index, other)| start_by_psci(index, other, entry))?,
+        CoreStart::SpinTable => {
+            // SAFETY: the boot root is in force, and with this start method the plan holds release addresses.
+            others().for_each(|(_, other)| unsafe { boot::release(other.release_va, entry) });
+            boot::release_done();
+        }
+    }
+    Ok(())
+}
+
+fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Refused> {
+    smc::cpu_on(other.mpidr, entry).map_err(|error| {
+        defmt::error!(
+            "boot refused: core {=usize}: C01 firmware does not start MPIDR {=u64:#x}: PSCI error {=i64}",
+            index,
+            other.mpidr,
+            i64::from(error)
+        );
+        Refused
+    })
+}
+
+/// What all cores do alike. `deadline` is the boot core's, who watches that all others arrive.
+fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
+    cpu::start_event_stream();
+    let record = core.plan.cores().get(usize::from(core.index));
+    // SAFETY: this core's record, in the plan that the controller was made from.
+    match record.map(|record| unsafe { core.controller.init_core(record) }) {
+        Some(Ok(_)) => {}
+        Some(Err(error)) => {
+            checks::report_gic(core.index, error);
+            refuse(core)
+        }
+        None => refuse(core),
+    }
+    ARRIVED_CORES.fetch_or(1_u64.checked_shl(u32::from(core.index)).unwrap_or(0), Ordering::Release);
+    ARRIVED.fetch_add(1, Ordering::Release);
+    cpu::wake_waiting();
+    match core.assignment {
+        Some(assignment) if assignment.vcpu == 0 => first_core(core, assignment, deadline),
+        _ => {
+            if deadline.is_some() {
+                wait_for_all(core, deadline);
+            }
+            park(core)
+        }
+    }
+}
+
+/// Loads this core's partition, waits for everybody, and enters it.
+fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option<Instant>) -> ! {
+    let Some(record) = core.plan.partitions().get(usize::from(assignment.partition)) else { refuse(core) };
+    let loaded = loader::load(&core.plan, record);
+    LOADED.fetch_add(1, Ordering::Release);
+    cpu::wake_waiting();
+    wait_for_all(core, deadline);
+    if let Err(LoadError::Damaged { ipa }) = loaded {
+        defmt::error!(
+            "partition `{=str}` not started: L01 its payload for IPA {=u64:#x} is damaged (seal)",
+            assignment.name,
+            ipa
+        );
+        partition::abandon(core)
+    }
+    guest_registers::prepare(record, assignment.vcpu);
+    // SAFETY: Stage-2 and EL1 are set, the memory is loaded, the vectors are installed; nothing here is needed again.
+    unsafe { vectors::enter_guest(core, record.entry, &record.arguments) }
+}
+
+/// Waits until all cores have arrived and all partitions are loaded; does not come back if somebody has refused.
+fn wait_for_all(core: &CoreState, deadline: Option<Instant>) {
+    let (cores, partitions) = (core.plan.cores().len() as u32, core.plan.partitions().len() as u32);
+    while ARRIVED.load(Ordering::Acquire) < cores || LOADED.load(Ordering::Acquire) < partitions {
+        if REFUSED.load(Ordering::Relaxed) {
+            refuse(core);
+        }
+        if ARRIVED.load(Ordering::Relaxed) < cores && deadline.is_some_and(|deadline| Instant::now() > deadline) {
+            report_missing(core);
+            refuse(core);
+        }
+        cpu::wait();
+    }
+    // A core refuses before it counts as arrived, so this is the last word.
+    if REFUSED.load(Ordering::Relaxed) {
+        refuse(core);
+    }
+}
+
+fn report_missing(core: &CoreState) {
+    let arrived = ARRIVED_CORES.load(Ordering::Relaxed);
+    for (index, other) in core.plan.cores().iter().enumerate().take(u64::BITS as usize) {
+        if arrived >> index & 1 == 0 {
+            defmt::error!(
+                "boot refused: core {=usize}: C02 MPIDR {=u64:#x} was started and did not arrive",
+                index,
+                other.mpidr
+            );
+        }
+    }
+}
+
+/// The board does not start. The log has said why.
+fn refuse(core: &CoreState) -> ! {
+    REFUSED.store(true, Ordering::Relaxed);
+    cpu::wake_waiting();
+    log::flush(core);
+    cpu::park()
+}
+
+/// Ends this core's work: it sends what is left of the log and sleeps. For cores without a partition, and for those whose
+/// partition has ended.
+pub fn park(core: &CoreState) -> ! {
+    log::flush(core);
     cpu::park()
 }

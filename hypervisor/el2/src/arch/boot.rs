@@ -5,7 +5,7 @@
 //! plan and tables; this core's index from the plan; MMU and caches on with the compiled tables; stack; Rust.
 //! docs/boot.md tells the whole of it, docs/decisions/0005-boot-stub.md why.
 
-use core::arch::global_asm;
+use core::arch::{asm, global_asm};
 use core::mem::offset_of;
 
 use septum_plan::{BootBlock, CoreRecord, PlanHeader, Slice, UartKind, boot, record, seal, space};
@@ -73,10 +73,47 @@ global_asm!(
 unsafe extern "C" {
     static image_start: u8;
     static boot_secondary: u8;
+    static boot_refuse_unreadable: u8;
 }
 
 /// Where a secondary core must enter, physically, when the image's first byte lies at `load_pa`.
 pub fn secondary_entry(load_pa: u64) -> u64 {
-    let (entry, start) = (&raw const boot_secondary, &raw const image_start);
-    load_pa.wrapping_add((entry.addr() as u64).wrapping_sub(start.addr() as u64))
+    physical(load_pa, &raw const boot_secondary)
+}
+
+/// The boot block, whose seal the stub has checked.
+pub fn block() -> &'static BootBlock {
+    let block = (&raw const image_start).wrapping_add(boot::OFFSET).cast::<BootBlock>();
+    // SAFETY: the compiler has put the block there; the boot page is mapped, readable, at its linked address, and nobody
+    // writes to it.
+    unsafe { &*block }
+}
+
+/// Says in plain text that the plan cannot be read, and parks: for the boot core, before there is a log.
+pub fn refuse_unreadable_plan() -> ! {
+    let load_pa = block().load;
+    // SAFETY: the boot page is also mapped, executable, at its physical address, in every root; the code there turns
+    // the MMU off and needs nothing of Rust.
+    unsafe { asm!("br {}", in(reg) physical(load_pa, &raw const boot_refuse_unreadable), options(noreturn)) }
+}
+
+/// Lets a core that polls the release address which the boot root maps at `release_va` start at the physical address
+/// `entry`, once [`release_done`] is called.
+///
+/// # Safety
+/// `release_va` is a core's release address in the boot root, and that is this core's root.
+pub unsafe fn release(release_va: u64, entry: u64) {
+    // SAFETY: eight aligned bytes that only a waiting core reads, by the caller's promise. The boot root maps them
+    // non-cacheable, so they reach memory, where a core with its caches off looks.
+    unsafe { asm!("str {}, [{}]", in(reg) entry, in(reg) release_va, options(nostack, preserves_flags)) };
+}
+
+/// Wakes the cores that poll release addresses.
+pub fn release_done() {
+    // SAFETY: a barrier and an event.
+    unsafe { asm!("dsb sy", "sev", options(nostack, preserves_flags)) };
+}
+
+fn physical(load_pa: u64, symbol: *const u8) -> u64 {
+    load_pa.wrapping_add((symbol.addr() as u64).wrapping_sub((&raw const image_start).addr() as u64))
 }

@@ -5,6 +5,7 @@
     .section .boot, "ax"
     .global image_start
     .global boot_secondary
+    .global boot_refuse_unreadable
 
 // arm64 Image header (Linux, Documentation/arch/arm64/booting.rst). The compiler fills in text_offset, image_size
 // and flags, which depend on the board and on the payloads.
@@ -274,6 +275,13 @@ boot_find_core:
     refusal boot_refuse_version, "B05 boot block made by another version of the compiler"
     refusal boot_refuse_plan, "B06 plan or tables damaged (seal)"
     refusal boot_refuse_core, "B07 the board file has no core with this MPIDR"
+    refusal boot_refuse_format, "B08 plan cannot be read: not made for this EL2"
+
+// From Rust, at this page's physical address with the MMU on: sealed, but no plan that this EL2 can read.
+boot_refuse_unreadable:
+    bl      boot_reset_translation
+    adr     x21, boot_block
+    b       boot_refuse_format
 
 boot_refuse:
     mov     x5, x0

@@ -46,9 +46,9 @@ pub fn counter() -> u64 {
 #[inline(always)]
 pub fn core_state_address() -> u64 {
     let value: u64;
-    // SAFETY: the register is written once, by `set_core_state_address`, before anything reads it; `pure` lets the
-    // compiler keep the value.
-    unsafe { asm!("mrs {}, tpidr_el2", out(reg) value, options(pure, nomem, nostack, preserves_flags)) };
+    // SAFETY: reading the register has no side effect. Not `pure`: the compiler may not do it before
+    // `set_core_state_address`.
+    unsafe { asm!("mrs {}, tpidr_el2", out(reg) value, options(nomem, nostack, preserves_flags)) };
     value
 }
 
