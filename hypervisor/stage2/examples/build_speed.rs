@@ -1,9 +1,12 @@
-//! Prints how long the tables for 8 GiB in 4 KiB pages take: `cargo run -p septum-stage2 --example build_speed`.
+//! Prints how long it takes to build, and to walk, the tables for 8 GiB in 4 KiB pages:
+//! `cargo run -p septum-stage2 --example build_speed`. The walk is compiled with this file, so only `--release` times it
+//! as the compiler runs it.
 
 use std::time::Instant;
 
 use septum_stage2::{
-    Access, Attributes, BuildError, Geometry, Granule, Ipa, Mapping, Memory, Pa, PaRange, build, tables_bytes,
+    Access, Attributes, BuildError, Geometry, Granule, Ipa, Leaf, Mapping, Memory, Pa, PaRange, TableBytes, TablePage,
+    Visitor, Walker, build, tables_bytes,
 };
 
 const BYTES: u64 = 8 << 30;
@@ -26,11 +29,34 @@ fn mapping(ipa: u64, pa: u64, size: u64) -> Mapping {
 
 fn measure(what: &str, mappings: &[Mapping]) -> Result<(), BuildError> {
     let Some(pa_range) = PaRange::from_bits(40) else { return Ok(()) };
-    let geometry = Geometry::whole(Granule::K4, pa_range);
+    let (geometry, base) = (Geometry::whole(Granule::K4, pa_range), Pa::new(1 << 32));
     let start = Instant::now();
     let count = tables_bytes(geometry, mappings)?;
-    let mut out = vec![0; usize::try_from(count.total_bytes).unwrap_or(usize::MAX)];
-    build(geometry, mappings, Pa::new(1 << 32), &mut out)?;
-    println!("{what}: {} tables in {:.1} ms", count.tables, start.elapsed().as_secs_f64() * 1e3);
+    let mut bytes = vec![0; usize::try_from(count.total_bytes).unwrap_or(usize::MAX)];
+    build(geometry, mappings, base, &mut bytes)?;
+    println!("{what}: {} tables built in {:.1} ms", count.tables, milliseconds(start));
+    let start = Instant::now();
+    let mut mapped = Mapped(0);
+    if let Ok(walker) = Walker::new(geometry.vtcr(), base.get(), pa_range) {
+        match walker.leaves(&TableBytes { base, bytes: &bytes }, count.tables, &mut mapped) {
+            Ok(()) => println!("  {} bytes found mapped in {:.1} ms", mapped.0, milliseconds(start)),
+            Err(refusal) => println!("  refused: {refusal}"),
+        }
+    }
     Ok(())
+}
+
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_secs_f64() * 1e3
+}
+
+/// Adds up what a walk finds.
+struct Mapped(u64);
+
+impl Visitor<Ipa> for Mapped {
+    fn table(&mut self, _table: TablePage) {}
+
+    fn leaf(&mut self, leaf: Leaf<Ipa>) {
+        self.0 += leaf.size;
+    }
 }

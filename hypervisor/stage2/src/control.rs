@@ -52,7 +52,7 @@ impl fmt::Display for RegisterError {
 
 impl core::error::Error for RegisterError {}
 
-/// What the low 19 bits of VTCR_EL2 (D24.2.193) and of TCR_EL2 with E2H = 0 (D24.2.168) say alike; SL0 is Stage 2's.
+/// What the low 19 bits of VTCR_EL2 and of TCR_EL2 with E2H = 0 say alike; SL0 is Stage 2's.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Control {
     /// log2 of the granule in bytes.
@@ -111,7 +111,7 @@ const fn physical_bits(ps: u8) -> Option<u32> {
 /// `regime` with its root at BADDR, the bits of `register` that are not `other`.
 pub(crate) fn rooted(regime: Regime, register: u64, other: u64) -> Result<Regime, RegisterError> {
     let root = register & !other;
-    // The address must be aligned to the root's size, and to 64 bytes at least (D8.2.4).
+    // The address must be aligned to the root's size, and to 64 bytes at least (AArch64.S2TTBaseAddress).
     let bytes = (regime.root_entries() * 8).max(64);
     if !root.is_multiple_of(bytes) {
         return Err(RegisterError::RootUnaligned(bytes));

@@ -1,4 +1,4 @@
-//! Stage-2 descriptors as they are written (Arm ARM DDI 0487 D8.3, VMSAv8-64 Stage-2 formats).
+//! Stage-2 descriptors as they are written (Arm ARM DDI 0487 D8, VMSAv8-64 Stage-2 formats).
 //!
 //! The walker does not use this file: it decodes the bits again from the Arm ARM.
 
@@ -12,7 +12,7 @@ pub(crate) const BLOCK: u64 = 0b01;
 pub(crate) const CONTIGUOUS: u64 = 1 << 52;
 /// Access flag, bit 10, the same in both stages: clear it raises an Access flag fault, and nobody here sets it later.
 pub(crate) const ACCESS_FLAG: u64 = 1 << 10;
-/// SH\[1:0\], bits 9:8: Outer Shareable, as Device and Non-cacheable memory are whatever the field says (D8.6.2).
+/// SH\[1:0\], bits 9:8: Outer Shareable, as Device and Non-cacheable memory are whatever the field says (EffectiveShareability).
 pub(crate) const OUTER_SHAREABLE: u64 = 0b10 << 8;
 /// SH\[1:0\], bits 9:8: Inner Shareable.
 pub(crate) const INNER_SHAREABLE: u64 = 0b11 << 8;
@@ -22,7 +22,7 @@ pub(crate) const fn stage2_leaf(attributes: Attributes) -> u64 {
     ACCESS_FLAG | memory(attributes.memory) | rights(attributes.access)
 }
 
-/// MemAttr\[3:0\], bits 5:2, with HCR_EL2.FWB = 0 (D8.6.5), and SH.
+/// MemAttr\[3:0\], bits 5:2, with HCR_EL2.FWB = 0 (S2DecodeMemAttrs), and SH.
 const fn memory(memory: Memory) -> u64 {
     match memory {
         Memory::Normal => 0b1111 << 2 | INNER_SHAREABLE,

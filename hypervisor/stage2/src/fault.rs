@@ -1,5 +1,5 @@
-//! Fault status: the names and codes that ESR_ELx.DFSC and IFSC share (Arm ARM D24.2.40, ISS of Data and Instruction
-//! Aborts). The walker raises them, the syndrome decodes them.
+//! Fault status: the names and codes that ESR_ELx.DFSC and IFSC share (Arm ARM, ESR_EL2, ISS of Data and
+//! Instruction Aborts). The walker raises them, the syndrome decodes them.
 
 use core::fmt;
 

@@ -1,6 +1,6 @@
 //! The shape of a Stage-2 table: start level, concatenated root tables, T0SZ and the whole of VTCR_EL2.
 //!
-//! Rules and their source: Arm ARM (DDI 0487) D8.2.x "Translation table walk" and AArch64.S2StartLevel,
+//! Rules and their source: Arm ARM (DDI 0487) D8, AArch64.S2StartLevel,
 //! AArch64.S2InconsistentSL, AArch64.S2InvalidSL in the shared pseudocode.
 
 use core::fmt;
@@ -124,7 +124,7 @@ impl Geometry {
         self.root_bytes().div_ceil(self.granule.bytes())
     }
 
-    /// VTCR_EL2: T0SZ, SL0, write-back inner-shareable walks, TG0, PS, 8-bit VMID, bit 31 RES1 (Arm ARM D24.2.193).
+    /// VTCR_EL2: T0SZ, SL0, write-back inner-shareable walks, TG0, PS, 8-bit VMID, bit 31 RES1 (Arm ARM, VTCR_EL2).
     pub const fn vtcr(self) -> u64 {
         let (sl0, tg0) = match self.granule {
             Granule::K4 => (2 - self.start_level, 0b00),

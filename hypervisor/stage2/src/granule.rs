@@ -48,7 +48,7 @@ impl fmt::Display for Granule {
     }
 }
 
-/// The physical address size of a core or board, from ID_AA64MMFR0_EL1.PARange (Arm ARM D24.2.64).
+/// The physical address size of a core or board, from ID_AA64MMFR0_EL1.PARange (Arm ARM, ID_AA64MMFR0_EL1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct PaRange(u8);
 

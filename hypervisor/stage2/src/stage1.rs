@@ -1,4 +1,4 @@
-//! EL2's own Stage-1 tables: non-VHE EL2 regime, 4 KiB granule, 39-bit addresses, walks from level 1 (Arm ARM D8.2).
+//! EL2's own Stage-1 tables: non-VHE EL2 regime, 4 KiB granule, 39-bit addresses, walks from level 1 (Arm ARM D8).
 //!
 //! The compiler builds one *run root*, and *derived roots* that hold the run root's entries, so share its lower tables,
 //! and add mappings in level-1 slots (1 GiB each) that the run root leaves free: the boot root, and a loader root for
@@ -18,13 +18,13 @@ pub const ROOT_BYTES: usize = 4096;
 /// log2 of the bytes that one slot of a root covers.
 pub const SLOT_SHIFT: u32 = 30;
 
-/// MAIR_EL2 (D24.2.109): Attr0 Device-nGnRE, Attr1 Normal write-back with read and write allocation, Attr2 Normal
+/// MAIR_EL2: Attr0 Device-nGnRE, Attr1 Normal write-back with read and write allocation, Attr2 Normal
 /// Non-cacheable.
 pub const MAIR: u64 = 0x04 | 0xff << 8 | 0x44 << 16;
 
 const SHAPE: Shape = Shape { granule: Granule::K4, start_level: 1, input_bits: VA_BITS };
 
-/// TCR_EL2 (D24.2.168, E2H = 0): T0SZ, write-back inner-shareable walks, 4 KiB, PS; bits 31 and 23 are RES1.
+/// TCR_EL2 (E2H = 0): T0SZ, write-back inner-shareable walks, 4 KiB, PS; bits 31 and 23 are RES1.
 pub const fn tcr(pa_range: PaRange) -> u64 {
     let walks = (0b01 << 8) | (0b01 << 10) | (0b11 << 12);
     1 << 31 | 1 << 23 | (pa_range.field() as u64) << 16 | walks | (64 - VA_BITS) as u64
@@ -70,7 +70,7 @@ const fn memory(memory: Memory) -> u64 {
     }
 }
 
-/// AP\[2\], bit 7, is set for read-only; AP\[1\], bit 6, is RES1 in a regime with one privilege level (D8.4.1); XN is
+/// AP\[2\], bit 7, is set for read-only; AP\[1\], bit 6, is RES1 in a regime with one privilege level; XN is
 /// bit 54.
 const fn rights(access: Access) -> u64 {
     let read_only = !access.write as u64;

@@ -120,7 +120,7 @@ impl Format for El2 {
         if descriptor & ACCESS_FLAG == 0 {
             return Err(Reason::AccessFlag);
         }
-        // AP[1] is RES1 in a regime with one privilege level (D8.4.1).
+        // AP[1] is RES1 in a regime with one privilege level.
         if descriptor & 1 << 6 == 0 {
             return Err(Reason::UnusedBits(1 << 6));
         }

@@ -1,211 +1,84 @@
 //! What a trap to EL2 says of itself: ESR_EL2, FAR_EL2 and HPFAR_EL2 decoded, without a register access or a panic.
 //!
-//! Names and encodings are those of Arm ARM D24.2.40 (ESR_EL2).
+//! Names and encodings are those of the Arm ARM's description of ESR_EL2 and of the ISS encodings below it.
 
 use crate::address::{Ipa, Va};
 use crate::fault::{Fault, FaultKind};
 
-/// ESR_EL2.EC: why the exception was taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum ExceptionClass {
-    /// 0x00: unknown reason.
-    Unknown,
-    /// 0x01: trapped WFI or WFE.
-    WaitFor,
-    /// 0x03: trapped MCR or MRC, coprocessor 0b1111.
-    Cp15Register,
-    /// 0x04: trapped MCRR or MRRC, coprocessor 0b1111.
-    Cp15RegisterPair,
-    /// 0x05: trapped MCR or MRC, coprocessor 0b1110.
-    Cp14Register,
-    /// 0x06: trapped LDC or STC.
-    Cp14LoadStore,
-    /// 0x07: access to SVE, Advanced SIMD or floating-point.
-    FloatingPoint,
-    /// 0x08: trapped VMRS, an ID register of floating-point.
-    FloatingPointId,
-    /// 0x09: trapped pointer authentication.
-    PointerAuthentication,
-    /// 0x0a: trapped LD64B, ST64B or ST64BV.
-    LoadStore64Bytes,
-    /// 0x0c: trapped MRRC, coprocessor 0b1110.
-    Cp14RegisterPair,
-    /// 0x0d: branch target exception.
-    BranchTarget,
-    /// 0x0e: illegal execution state.
-    IllegalExecutionState,
-    /// 0x11: SVC in AArch32.
-    Svc32,
-    /// 0x12: HVC in AArch32.
-    Hvc32,
-    /// 0x13: SMC in AArch32.
-    Smc32,
-    /// 0x15: SVC in AArch64.
-    Svc64,
-    /// 0x16: HVC in AArch64.
-    Hvc64,
-    /// 0x17: SMC in AArch64.
-    Smc64,
-    /// 0x18: trapped MSR, MRS or system instruction.
-    SystemRegister,
-    /// 0x19: trapped SVE.
-    Sve,
-    /// 0x1a: trapped ERET.
-    Eret,
-    /// 0x1c: pointer authentication failure.
-    PointerAuthenticationFailure,
-    /// 0x1d: trapped SME.
-    Sme,
-    /// 0x20: instruction abort from a lower exception level.
-    InstructionAbortLower,
-    /// 0x21: instruction abort taken without a change in exception level.
-    InstructionAbort,
-    /// 0x22: PC alignment fault.
-    PcAlignment,
-    /// 0x24: data abort from a lower exception level.
-    DataAbortLower,
-    /// 0x25: data abort taken without a change in exception level.
-    DataAbort,
-    /// 0x26: SP alignment fault.
-    SpAlignment,
-    /// 0x28: trapped floating-point exception, AArch32.
-    FloatingPoint32,
-    /// 0x2c: trapped floating-point exception, AArch64.
-    FloatingPoint64,
-    /// 0x2f: SError.
-    SError,
-    /// 0x30: breakpoint from a lower exception level.
-    BreakpointLower,
-    /// 0x31: breakpoint taken without a change in exception level.
-    Breakpoint,
-    /// 0x32: software step from a lower exception level.
-    SoftwareStepLower,
-    /// 0x33: software step taken without a change in exception level.
-    SoftwareStep,
-    /// 0x34: watchpoint from a lower exception level.
-    WatchpointLower,
-    /// 0x35: watchpoint taken without a change in exception level.
-    Watchpoint,
-    /// 0x38: BKPT in AArch32.
-    Bkpt32,
-    /// 0x3a: vector catch, AArch32.
-    VectorCatch32,
-    /// 0x3c: BRK in AArch64.
-    Brk64,
-    /// Any other value (0 to 63).
-    Reserved(u8),
+macro_rules! classes {
+    ($($name:ident = $code:literal, $text:literal;)*) => {
+        /// ESR_EL2.EC: why the exception was taken. A class whose name ends in `Lower` comes from a lower exception
+        /// level, its twin was taken without a change in exception level.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum ExceptionClass {
+            $(#[doc = concat!("EC = ", $code, ": ", $text, ".")] $name,)*
+            /// Any other value (0 to 63).
+            Reserved(u8),
+        }
+
+        impl ExceptionClass {
+            /// From ESR_EL2.EC: the low six bits of `code`.
+            pub const fn from_code(code: u8) -> Self {
+                match code & 0x3f {
+                    $($code => Self::$name,)*
+                    other => Self::Reserved(other),
+                }
+            }
+
+            /// What it is, in Arm's words.
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                    Self::Reserved(_) => "reserved exception class",
+                }
+            }
+        }
+    };
 }
 
-impl ExceptionClass {
-    /// From ESR_EL2.EC: the low six bits of `code`.
-    pub const fn from_code(code: u8) -> Self {
-        match code & 0x3f {
-            0x00 => Self::Unknown,
-            0x01 => Self::WaitFor,
-            0x03 => Self::Cp15Register,
-            0x04 => Self::Cp15RegisterPair,
-            0x05 => Self::Cp14Register,
-            0x06 => Self::Cp14LoadStore,
-            0x07 => Self::FloatingPoint,
-            0x08 => Self::FloatingPointId,
-            0x09 => Self::PointerAuthentication,
-            0x0a => Self::LoadStore64Bytes,
-            0x0c => Self::Cp14RegisterPair,
-            0x0d => Self::BranchTarget,
-            0x0e => Self::IllegalExecutionState,
-            0x11 => Self::Svc32,
-            0x12 => Self::Hvc32,
-            0x13 => Self::Smc32,
-            0x15 => Self::Svc64,
-            0x16 => Self::Hvc64,
-            0x17 => Self::Smc64,
-            0x18 => Self::SystemRegister,
-            0x19 => Self::Sve,
-            0x1a => Self::Eret,
-            0x1c => Self::PointerAuthenticationFailure,
-            0x1d => Self::Sme,
-            other => Self::from_high_code(other),
-        }
-    }
-
-    const fn from_high_code(code: u8) -> Self {
-        match code {
-            0x20 => Self::InstructionAbortLower,
-            0x21 => Self::InstructionAbort,
-            0x22 => Self::PcAlignment,
-            0x24 => Self::DataAbortLower,
-            0x25 => Self::DataAbort,
-            0x26 => Self::SpAlignment,
-            0x28 => Self::FloatingPoint32,
-            0x2c => Self::FloatingPoint64,
-            0x2f => Self::SError,
-            0x30 => Self::BreakpointLower,
-            0x31 => Self::Breakpoint,
-            0x32 => Self::SoftwareStepLower,
-            0x33 => Self::SoftwareStep,
-            0x34 => Self::WatchpointLower,
-            0x35 => Self::Watchpoint,
-            0x38 => Self::Bkpt32,
-            0x3a => Self::VectorCatch32,
-            0x3c => Self::Brk64,
-            other => Self::Reserved(other),
-        }
-    }
-
-    /// What it is, in Arm's words.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown reason",
-            Self::WaitFor => "trapped WFI or WFE",
-            Self::Cp15Register => "trapped MCR or MRC (cp15)",
-            Self::Cp15RegisterPair => "trapped MCRR or MRRC (cp15)",
-            Self::Cp14Register => "trapped MCR or MRC (cp14)",
-            Self::Cp14LoadStore => "trapped LDC or STC (cp14)",
-            Self::FloatingPoint => "trapped SVE, SIMD or floating-point access",
-            Self::FloatingPointId => "trapped VMRS",
-            Self::PointerAuthentication => "trapped pointer authentication",
-            Self::LoadStore64Bytes => "trapped LD64B or ST64B",
-            Self::Cp14RegisterPair => "trapped MRRC (cp14)",
-            Self::BranchTarget => "branch target exception",
-            Self::IllegalExecutionState => "illegal execution state",
-            Self::Svc32 => "SVC (AArch32)",
-            Self::Hvc32 => "HVC (AArch32)",
-            Self::Smc32 => "SMC (AArch32)",
-            Self::Svc64 => "SVC",
-            Self::Hvc64 => "HVC",
-            Self::Smc64 => "SMC",
-            Self::SystemRegister => "trapped MSR, MRS or system instruction",
-            Self::Sve => "trapped SVE",
-            Self::Eret => "trapped ERET",
-            Self::PointerAuthenticationFailure => "pointer authentication failure",
-            Self::Sme => "trapped SME",
-            other => other.high_name(),
-        }
-    }
-
-    const fn high_name(self) -> &'static str {
-        match self {
-            Self::InstructionAbortLower => "instruction abort from a lower exception level",
-            Self::InstructionAbort => "instruction abort",
-            Self::PcAlignment => "PC alignment fault",
-            Self::DataAbortLower => "data abort from a lower exception level",
-            Self::DataAbort => "data abort",
-            Self::SpAlignment => "SP alignment fault",
-            Self::FloatingPoint32 => "floating-point exception (AArch32)",
-            Self::FloatingPoint64 => "floating-point exception",
-            Self::SError => "SError",
-            Self::BreakpointLower => "breakpoint from a lower exception level",
-            Self::Breakpoint => "breakpoint",
-            Self::SoftwareStepLower => "software step from a lower exception level",
-            Self::SoftwareStep => "software step",
-            Self::WatchpointLower => "watchpoint from a lower exception level",
-            Self::Watchpoint => "watchpoint",
-            Self::Bkpt32 => "BKPT (AArch32)",
-            Self::VectorCatch32 => "vector catch (AArch32)",
-            Self::Brk64 => "BRK",
-            _ => "reserved exception class",
-        }
-    }
+classes! {
+    Unknown = 0x00, "unknown reason";
+    WaitFor = 0x01, "trapped WFI or WFE";
+    Cp15Register = 0x03, "trapped MCR or MRC (cp15)";
+    Cp15RegisterPair = 0x04, "trapped MCRR or MRRC (cp15)";
+    Cp14Register = 0x05, "trapped MCR or MRC (cp14)";
+    Cp14LoadStore = 0x06, "trapped LDC or STC (cp14)";
+    FloatingPoint = 0x07, "trapped SVE, SIMD or floating-point access";
+    FloatingPointId = 0x08, "trapped VMRS";
+    PointerAuthentication = 0x09, "trapped pointer authentication";
+    LoadStore64Bytes = 0x0a, "trapped LD64B or ST64B";
+    Cp14RegisterPair = 0x0c, "trapped MRRC (cp14)";
+    BranchTarget = 0x0d, "branch target exception";
+    IllegalExecutionState = 0x0e, "illegal execution state";
+    Svc32 = 0x11, "SVC (AArch32)";
+    Hvc32 = 0x12, "HVC (AArch32)";
+    Smc32 = 0x13, "SMC (AArch32)";
+    Svc64 = 0x15, "SVC";
+    Hvc64 = 0x16, "HVC";
+    Smc64 = 0x17, "SMC";
+    SystemRegister = 0x18, "trapped MSR, MRS or system instruction";
+    Sve = 0x19, "trapped SVE";
+    Eret = 0x1a, "trapped ERET";
+    PointerAuthenticationFailure = 0x1c, "pointer authentication failure";
+    Sme = 0x1d, "trapped SME";
+    InstructionAbortLower = 0x20, "instruction abort from a lower exception level";
+    InstructionAbort = 0x21, "instruction abort";
+    PcAlignment = 0x22, "PC alignment fault";
+    DataAbortLower = 0x24, "data abort from a lower exception level";
+    DataAbort = 0x25, "data abort";
+    SpAlignment = 0x26, "SP alignment fault";
+    FloatingPoint32 = 0x28, "floating-point exception (AArch32)";
+    FloatingPoint64 = 0x2c, "floating-point exception";
+    SError = 0x2f, "SError";
+    BreakpointLower = 0x30, "breakpoint from a lower exception level";
+    Breakpoint = 0x31, "breakpoint";
+    SoftwareStepLower = 0x32, "software step from a lower exception level";
+    SoftwareStep = 0x33, "software step";
+    WatchpointLower = 0x34, "watchpoint from a lower exception level";
+    Watchpoint = 0x35, "watchpoint";
+    Bkpt32 = 0x38, "BKPT (AArch32)";
+    VectorCatch32 = 0x3a, "vector catch (AArch32)";
+    Brk64 = 0x3c, "BRK";
 }
 
 /// A value of ESR_EL2.
@@ -394,7 +267,7 @@ impl Abort {
     }
 }
 
-/// HPFAR_EL2.FIPA, bits 43:4: bits 51:12 of the address (D24.2.66).
+/// HPFAR_EL2.FIPA, bits 43:4: bits 51:12 of the address.
 const HPFAR_FIPA: u64 = 0x0fff_ffff_fff0;
 
 /// A trapped MSR, MRS or system instruction (EC 0x18).

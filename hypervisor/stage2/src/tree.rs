@@ -1,7 +1,7 @@
 //! The descent that both builders share: from sorted stretches of input addresses to the smallest tree of tables.
 //!
 //! Stage 2 and EL2's Stage 1 differ in the attribute bits of a leaf and in the shape of the root. Levels, block sizes,
-//! the contiguous hint and the table descriptor are the same in both (Arm ARM D8.2, D8.3), and so is this code. It runs
+//! the contiguous hint and the table descriptor are the same in both (Arm ARM D8), and so is this code. It runs
 //! twice, into [`Count`] and into [`Write`], so that a count and what is then written cannot differ.
 
 use crate::descriptor::{BLOCK, CONTIGUOUS, TABLE_OR_PAGE};
@@ -38,7 +38,7 @@ impl Shape {
     }
 
     /// Whether a block or page may stand at `level`: without FEAT_LPA2 there are no blocks above 1 GiB, 32 MiB and
-    /// 512 MiB (D8.3.1.2).
+    /// 512 MiB (AArch64.BlockDescSupported).
     const fn has_leaf(self, level: u32) -> bool {
         match self.granule {
             Granule::K4 => level >= 1,
@@ -46,7 +46,7 @@ impl Shape {
         }
     }
 
-    /// Bytes that one contiguous group of leaves at `level` covers (D8.6.1, "Contiguous bit").
+    /// Bytes that one contiguous group of leaves at `level` covers (Arm ARM D8, "The Contiguous bit").
     const fn group_bytes(self, level: u32) -> u64 {
         let entries = match (self.granule, level) {
             (Granule::K4, _) => 16,

@@ -3,9 +3,9 @@
 //! Written from the Arm ARM's shared pseudocode (AArch64.S2Walk, AArch64.S1Walk, AArch64.DecodeDescriptorType,
 //! AArch64.LeafBase, AArch64.NextTableBase) and on purpose without a line of the builders: it judges them.
 //!
-//! [`look_up`](Regime::look_up) does what hardware does. [`enumerate`](Regime::enumerate) is stricter: it also refuses
-//! every bit that Septum does not use, so that no table can mean more to some core than it means here. Neither panics
-//! or runs for long, whatever the bytes: levels only go up, and a budget limits the tables.
+//! A look-up does what hardware does. The enumeration is stricter: it also refuses every bit that Septum does not use,
+//! so that no table can mean more to some core than it means here. Neither panics or runs for long, whatever the bytes:
+//! levels only go up, and a budget limits the tables.
 
 use core::fmt;
 
@@ -328,7 +328,7 @@ impl<F: Format, M: TableMemory, V: Visitor<F::Input>> Enumeration<'_, F, M, V> {
         }
     }
 
-    /// Whether the contiguous group of `index` is what D8.6.1 demands: inside the table, its output aligned to the
+    /// Whether the contiguous group of `index` is what the Arm ARM demands of it: inside the table, its output aligned to the
     /// group, and all its descriptors alike but for rising addresses. The first of a group checks them all, each other
     /// one checks itself against the first.
     fn group(&self, table: Table, index: u64, descriptor: u64) -> Result<(), Refusal> {
@@ -375,7 +375,7 @@ const fn unused(descriptor: u64, used: u64) -> Result<(), Reason> {
     }
 }
 
-/// Descriptors that form a contiguous group (D8.6.1).
+/// Descriptors that form a contiguous group (ContiguousSize).
 const fn group_entries(page_shift: u32, level: u32) -> u64 {
     match (page_shift, level) {
         (12, _) => 16,

@@ -195,7 +195,7 @@ impl Format for Stage2 {
     }
 }
 
-/// SH, bits 9:8: inner for write-back memory, outer for the rest, which is what hardware makes of it (D8.6.2).
+/// SH, bits 9:8: inner for write-back memory, outer for the rest, which is what hardware makes of it (EffectiveShareability).
 pub(crate) fn check_shareability(descriptor: u64, memory: Memory) -> Result<(), Reason> {
     let expected = if memory == Memory::Normal { 0b11 } else { 0b10 };
     if descriptor >> 8 & 0b11 == expected { Ok(()) } else { Err(Reason::Shareability) }

@@ -121,6 +121,6 @@ fn each_class_and_fault_code_has_a_name_of_its_own() {
         assert_eq!(ExceptionClass::from_code(code | 0xc0), class);
         assert_eq!(Fault::from_code(code).code(), code);
     }
-    // Arm ARM D24.2.40 lists these, and no others of them matter to AArch64 EL2.
+    // Arm ARM, ESR_EL2 lists these, and no others of them matter to AArch64 EL2.
     assert_eq!(names.len(), 42);
 }

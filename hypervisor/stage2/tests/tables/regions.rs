@@ -106,7 +106,7 @@ pub fn normal_form(mappings: &[Mapping]) -> Vec<Mapping> {
     joined
 }
 
-/// log2 of the bytes that an entry at `level` covers, from the Arm ARM's tables D8-20 to D8-22.
+/// log2 of the bytes that an entry at `level` covers, from the Arm ARM's tables of address bits per level.
 pub fn entry_shift(granule: Granule, level: u32) -> u32 {
     let shifts = match granule {
         Granule::K4 => [39, 30, 21, 12],
