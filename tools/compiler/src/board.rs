@@ -1,7 +1,14 @@
 //! What a board is: the checked form of `boards/<name>/board.toml`, for one of its variants.
 
+mod check;
+mod raw;
+mod read;
+
 use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::{Granule, Pa, PaRange};
+
+pub use check::REDISTRIBUTOR_BYTES;
+pub use read::{Wanted, read};
 
 /// A half-open range of physical memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -10,6 +17,18 @@ pub struct PaSpan {
     pub start: Pa,
     /// Bytes; never 0, never past 2^64.
     pub size: u64,
+}
+
+impl PaSpan {
+    /// One past the last byte.
+    pub const fn end(self) -> u64 {
+        self.start.get().saturating_add(self.size)
+    }
+
+    /// Whether the two have a byte in common.
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.start.get() < other.end() && other.start.get() < self.end()
+    }
 }
 
 /// A board in one variant.

@@ -1,6 +1,7 @@
 //! The compiler: configuration text in, a proven image out. Its core does no I/O.
 //!
 //! * [`board`]: what the hardware is, read from `boards/<name>/board.toml`;
+//! * [`check`]: configuration -> [`system::System`], or all [`problem::Problems`] of it, each with its [`source`];
 //! * [`device_tree`]: the device tree that a guest is given;
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`payload`]: what a partition runs, read from a file;
@@ -9,11 +10,16 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod check;
 pub mod device_tree;
 pub mod el2_elf;
 pub mod image;
 pub mod layout;
 pub mod linux;
 pub mod payload;
+mod place;
 pub mod plan_writer;
+pub mod problem;
+mod raw;
+pub mod source;
 pub mod system;

@@ -1,0 +1,206 @@
+//! Whether a board's file makes sense: what it says of itself must not contradict itself.
+
+use std::collections::BTreeMap;
+
+use septum_plan::{CoreStart, GicVersion};
+use septum_stage2::PaRange;
+
+use super::raw::{Raw, RawDevice};
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::{Range, suggest};
+use crate::source::{Span, Spanned};
+
+/// The alignment of the load address, in bytes: the arm64 Image protocol's.
+pub const LOAD_ALIGNMENT: u64 = 0x20_0000;
+/// First INTID of a shared peripheral interrupt (GIC architecture, table 2-1).
+const FIRST_SPI: u32 = 32;
+/// Most SPIs that a GIC has (GICv2 4.3.2, GICv3 12.9.38: ITLinesNumber).
+const SPIS_MAX: u32 = 988;
+/// Bytes of one core's redistributor frames RD_base and SGI_base (GICv3 12.10).
+pub const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
+
+/// Reports every contradiction; the PARange where nothing is wrong.
+pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
+    let before = problems.len();
+    let pa_range = check_pa_bits(raw, problems);
+    check_ranges(raw, pa_range, problems);
+    check_load(raw, problems);
+    check_cores(raw, problems);
+    check_gic(raw, problems);
+    check_interrupts(raw, problems);
+    check_consoles(raw, problems);
+    (problems.len() == before).then_some(pa_range?)
+}
+
+fn check_pa_bits(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
+    let pa_range = PaRange::from_bits(raw.pa_bits.value);
+    if pa_range.is_none() {
+        let message = format!("no Arm core has {} physical address bits", raw.pa_bits.value);
+        let problem = Problem::new(Code::BoardRange, raw.pa_bits.span, message);
+        problems.add(problem.help("ID_AA64MMFR0_EL1.PARange says 32, 36, 40, 42, 44, 48 or 52; use the lowest core's"));
+    }
+    pa_range
+}
+
+/// A range of the board's with what messages call it.
+struct Piece {
+    name: String,
+    range: Spanned<Range>,
+}
+
+impl Piece {
+    fn new(name: impl Into<String>, range: Spanned<Range>) -> Self {
+        Self { name: name.into(), range }
+    }
+
+    /// One past the last byte, where the range does not wrap.
+    fn end(&self) -> Option<u64> {
+        self.range.value.at.checked_add(self.range.value.size)
+    }
+}
+
+fn check_ranges(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
+    let ram = raw.ram.iter().map(|range| Piece::new("RAM", *range)).collect::<Vec<_>>();
+    let registers = registers(raw);
+    let carve_outs =
+        raw.carve_outs.iter().map(|named| Piece::new(format!("carve-out `{}`", named.name.value), named.range));
+    for piece in ram.iter().chain(&registers).chain(&carve_outs.collect::<Vec<_>>()) {
+        check_range(piece, pa_range, problems);
+    }
+    let mut pieces: Vec<_> = ram.into_iter().chain(registers).collect();
+    pieces.sort_by_key(|piece| piece.range.value.at);
+    for pair in pieces.windows(2) {
+        let [low, high] = pair else { continue };
+        if low.end().is_some_and(|end| end > high.range.value.at) {
+            let message = format!("{} overlaps {}", high.name, low.name);
+            let problem = Problem::new(Code::BoardOverlap, high.range.span, message).here(high.name.clone());
+            problems.add(problem.label(low.range.span, low.name.clone()));
+        }
+    }
+}
+
+/// Everything but RAM: the interrupt controller's frames, the devices, the power registers.
+fn registers(raw: &Raw) -> Vec<Piece> {
+    let gic = &raw.gic;
+    let frames = [
+        ("the distributor", Some(gic.distributor)),
+        ("the redistributors", gic.redistributors),
+        ("the CPU interface", gic.cpu_interface),
+        ("the virtual interface control", gic.virtual_control),
+        ("the virtual CPU interface", gic.virtual_cpu),
+        ("the power registers", raw.power.registers),
+    ];
+    let frames = frames.into_iter().filter_map(|(name, range)| Some(Piece::new(name, range?)));
+    let blocks = raw.devices.iter().flat_map(|device| {
+        device.registers.iter().map(|range| Piece::new(format!("device `{}`", device.name.value), *range))
+    });
+    frames.chain(blocks).collect()
+}
+
+fn check_range(piece: &Piece, pa_range: Option<PaRange>, problems: &mut Problems) {
+    let limit = pa_range.map_or(u64::MAX, |range| 1 << range.bits());
+    let fits = piece.range.value.size > 0 && piece.end().is_some_and(|end| end <= limit);
+    if !fits {
+        let message = format!("{} is empty or reaches past the physical address size", piece.name);
+        problems.add(Problem::new(Code::BoardRange, piece.range.span, message).here(format!("must end by {limit:#x}")));
+    }
+}
+
+fn check_load(raw: &Raw, problems: &mut Problems) {
+    let load = raw.load;
+    let inside =
+        |range: &Spanned<Range>| load.value.checked_sub(range.value.at).is_some_and(|offset| offset < range.value.size);
+    if !load.value.is_multiple_of(LOAD_ALIGNMENT) || !raw.ram.iter().any(inside) {
+        let message = format!("the image cannot be loaded at {:#x}", load.value);
+        let problem = Problem::new(Code::BoardLoad, load.span, message);
+        problems.add(problem.here("must be a multiple of 2 MiB in RAM"));
+    }
+}
+
+fn check_cores(raw: &Raw, problems: &mut Problems) {
+    let mut seen = BTreeMap::new();
+    for core in &raw.cores.value {
+        if let Some(first) = seen.insert(core.value, core.span) {
+            let problem = Problem::new(Code::BoardCores, core.span, format!("two cores have MPIDR {:#x}", core.value));
+            problems.add(problem.label(first, "the other one"));
+        }
+    }
+    if raw.cores.value.is_empty() {
+        problems.add(Problem::new(Code::BoardCores, raw.cores.span, "the board has no core"));
+    }
+    let released = raw.start.release.as_ref().map_or(0, |release| release.value.len());
+    if raw.start.method.value == CoreStart::SpinTable && released != raw.cores.value.len() {
+        let message = format!("{} cores and {released} release addresses", raw.cores.value.len());
+        let problem = Problem::new(Code::BoardCores, raw.start.method.span, message);
+        problems.add(problem.help("`release` gives each core's spin-table address, the first core's too"));
+    }
+}
+
+fn check_gic(raw: &Raw, problems: &mut Problems) {
+    let gic = &raw.gic;
+    let v2 = [
+        ("cpu-interface", gic.cpu_interface),
+        ("virtual-control", gic.virtual_control),
+        ("virtual-cpu", gic.virtual_cpu),
+    ];
+    let v3 = [("redistributors", gic.redistributors)];
+    let (needed, foreign): (&[_], &[_]) = match gic.version.value {
+        GicVersion::V2 => (&v2, &v3),
+        GicVersion::V3 => (&v3, &v2),
+    };
+    for (key, _) in needed.iter().filter(|(_, range)| range.is_none()) {
+        let problem =
+            Problem::new(Code::BoardGic, gic.version.span, format!("the interrupt controller has no `{key}`"));
+        problems.add(problem.here("this version has it"));
+    }
+    for (key, range) in foreign {
+        let Some(range) = range else { continue };
+        let problem = Problem::new(Code::BoardGic, range.span, format!("this interrupt controller has no `{key}`"));
+        problems.add(problem.label(gic.version.span, "as of its version"));
+    }
+    check_gic_sizes(raw, problems);
+}
+
+fn check_gic_sizes(raw: &Raw, problems: &mut Problems) {
+    let bytes = REDISTRIBUTOR_BYTES * raw.cores.value.len() as u64;
+    if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size < bytes) {
+        let problem = Problem::new(Code::BoardGic, frames.span, "fewer redistributors than cores");
+        problems.add(problem.here(format!("{} cores need {bytes:#x} bytes", raw.cores.value.len())));
+    }
+    if raw.gic.spis.value > SPIS_MAX {
+        let message = format!("no GIC has {} SPIs", raw.gic.spis.value);
+        problems.add(Problem::new(Code::BoardGic, raw.gic.spis.span, message).here(format!("at most {SPIS_MAX}")));
+    }
+}
+
+fn check_interrupts(raw: &Raw, problems: &mut Problems) {
+    let end = FIRST_SPI + raw.gic.spis.value.min(SPIS_MAX);
+    for device in &raw.devices {
+        for interrupt in device.interrupts.iter().filter(|id| !(FIRST_SPI..end).contains(&id.value)) {
+            let message = format!("device `{}` has no interrupt {}", device.name.value, interrupt.value);
+            let problem = Problem::new(Code::BoardInterrupt, interrupt.span, message);
+            problems.add(problem.here(format!("the board's SPIs are INTIDs {FIRST_SPI} to {}", end - 1)));
+        }
+    }
+}
+
+fn check_consoles(raw: &Raw, problems: &mut Problems) {
+    let is_uart = |device: &&RawDevice| device.uart.is_some();
+    let uarts: Vec<_> = raw.devices.iter().filter(is_uart).map(|device| device.name.value.as_str()).collect();
+    for name in raw.consoles.iter().filter(|name| !uarts.contains(&name.value.as_str())) {
+        no_such_uart(name.value.as_str(), name.span, &uarts, problems);
+    }
+    let serials = raw.twin.iter().flat_map(|twin| &twin.serials);
+    let names: Vec<_> = raw.devices.iter().map(|device| device.name.value.as_str()).collect();
+    for name in serials.filter(|name| !names.contains(&name.value.as_str())) {
+        no_such_uart(name.value.as_str(), name.span, &names, problems);
+    }
+}
+
+fn no_such_uart(name: &str, span: Span, known: &[&str], problems: &mut Problems) {
+    let problem = Problem::new(Code::BoardConsole, span, format!("no device `{name}` with a `uart` table"));
+    let near = suggest(name, known.iter().copied());
+    problems.add(
+        problem.help(near.map_or(format!("its UARTs: {}", known.join(", ")), |near| format!("did you mean `{near}`?"))),
+    );
+}

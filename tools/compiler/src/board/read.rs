@@ -1,0 +1,108 @@
+//! `board.toml` -> [`Board`].
+
+use septum_stage2::{Pa, PaRange};
+use toml::de::DeValue;
+
+use super::raw::{self, Named, Raw, RawDevice, RawGic, RawTwin, values};
+use super::{Board, CarveOut, Console, Core, Device, Gic, PaSpan, Power, Twin, check};
+use crate::problem::Problems;
+use crate::raw::Range;
+use crate::source::{FileId, Spanned};
+
+/// Who asked for the board, and in which variant.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The board's name, and where the configuration gives it.
+    pub name: &'a Spanned<String>,
+    /// The variant, where the configuration gives one.
+    pub variant: Option<&'a Spanned<String>>,
+}
+
+/// Reads and checks a board's outermost table in the variant that is wanted. `None` has been reported.
+pub fn read(
+    file: FileId,
+    node: &toml::Spanned<DeValue<'_>>,
+    wanted: Wanted<'_>,
+    problems: &mut Problems,
+) -> Option<Board> {
+    let raw = raw::read(file, node, wanted, problems)?;
+    let pa_range = check::check(&raw, problems)?;
+    Some(finish(raw, pa_range, wanted))
+}
+
+fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
+    let variant = wanted.variant.map(|variant| variant.value.clone());
+    let mut ram: Vec<_> = raw.ram.iter().map(span).collect();
+    ram.sort();
+    Board {
+        name: wanted.name.value.clone(),
+        pa_range,
+        granules: values(raw.granules),
+        cores: cores(&raw.cores.value, raw.start.release.as_ref()),
+        core_start: raw.start.method.value,
+        ram,
+        carve_outs: raw.carve_outs.iter().map(carve_out).collect(),
+        load: Pa::new(raw.load.value),
+        gic: gic(&raw.gic),
+        counter_hz: raw.counter_hz,
+        consoles: consoles(&raw.consoles, &raw.devices),
+        power: Power { control: raw.power.method.value, registers: raw.power.registers.as_ref().map(span) },
+        devices: raw.devices.into_iter().map(device).collect(),
+        smmu: raw.smmu,
+        twin: raw.twin.and_then(|raw| twin(raw, variant.as_deref())),
+        variant,
+    }
+}
+
+fn span(range: &Spanned<Range>) -> PaSpan {
+    PaSpan { start: Pa::new(range.value.at), size: range.value.size }
+}
+
+fn cores(mpidrs: &[Spanned<u64>], release: Option<&Spanned<Vec<Spanned<u64>>>>) -> Vec<Core> {
+    let release = |index: usize| release.and_then(|list| list.value.get(index)).map(|address| Pa::new(address.value));
+    mpidrs.iter().enumerate().map(|(index, mpidr)| Core { mpidr: mpidr.value, release: release(index) }).collect()
+}
+
+fn carve_out(named: &Named) -> CarveOut {
+    CarveOut { name: named.name.value.clone(), span: span(&named.range) }
+}
+
+fn gic(raw: &RawGic) -> Gic {
+    Gic {
+        version: raw.version.value,
+        distributor: span(&raw.distributor),
+        redistributors: raw.redistributors.as_ref().map(span),
+        cpu_interface: raw.cpu_interface.as_ref().map(span),
+        virtual_control: raw.virtual_control.as_ref().map(span),
+        virtual_cpu: raw.virtual_cpu.as_ref().map(span),
+        spis: raw.spis.value,
+    }
+}
+
+fn consoles(names: &[Spanned<String>], devices: &[RawDevice]) -> Vec<Console> {
+    let console = |name: &Spanned<String>| {
+        let uart = devices.iter().find(|device| device.name.value == name.value)?.uart.as_ref()?;
+        Some(Console { device: name.value.clone(), kind: uart.kind, clock_hz: uart.clock_hz, baud: uart.baud })
+    };
+    names.iter().filter_map(console).collect()
+}
+
+fn device(raw: RawDevice) -> Device {
+    Device {
+        name: raw.name.value,
+        registers: raw.registers.iter().map(span).collect(),
+        interrupts: values(raw.interrupts),
+        bus_master: raw.bus_master,
+        compatible: raw.compatible,
+    }
+}
+
+/// The twin, where it behaves like the variant in force.
+fn twin(raw: RawTwin, variant: Option<&str>) -> Option<Twin> {
+    let behaves = match (&raw.variants, variant) {
+        (Some(list), Some(variant)) => list.iter().any(|name| name == variant),
+        _ => true,
+    };
+    let serials = raw.serials.into_iter().enumerate().map(|(index, name)| (name.value, index as u32)).collect();
+    behaves.then_some(Twin { arguments: raw.arguments, serials, dtb: raw.dtb })
+}

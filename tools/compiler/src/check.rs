@@ -1,0 +1,93 @@
+//! The checker: a configuration and its board in, a [`System`] out, or everything that is wrong with them.
+//!
+//! Reading, resolving and checking never stop at the first problem; placing and putting together begin only when there
+//! is none. After that nothing can fail on the user's input.
+
+mod assemble;
+mod board;
+mod cores;
+mod devices;
+mod draft;
+mod files;
+mod image;
+mod memory;
+mod physical;
+mod reserve;
+mod seen;
+mod show;
+mod sweep;
+
+pub use files::{FileError, Files, Loaded};
+
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::{self, config};
+use crate::source::{SourceFile, Span};
+use crate::system::System;
+use draft::Draft;
+
+/// Checks the configuration `config`, whose board, images and files come from `files`.
+///
+/// # Errors
+/// Every problem, sorted by place.
+pub fn check(config: &SourceFile, files: &dyn Files) -> Result<System, Problems> {
+    let mut problems = Problems::default();
+    let system = run(config, files, &mut problems);
+    system.filter(|_| problems.is_empty()).ok_or_else(|| problems.sorted())
+}
+
+/// As [`check`], for a configuration that may not be text.
+///
+/// # Errors
+/// As [`check`]; where it is not UTF-8, just that.
+pub fn check_bytes(name: &str, bytes: Vec<u8>, files: &dyn Files) -> Result<System, Problems> {
+    let mut problems = Problems::default();
+    let config = text(name, bytes, &mut problems).ok_or(problems)?;
+    check(&config, files)
+}
+
+/// A file's text, or the report that it is none.
+fn text(name: &str, bytes: Vec<u8>, problems: &mut Problems) -> Option<SourceFile> {
+    let error = match String::from_utf8(bytes) {
+        Ok(text) => return Some(SourceFile { name: name.into(), text }),
+        Err(error) => error,
+    };
+    let at = error.utf8_error().valid_up_to();
+    let text = String::from_utf8_lossy(error.as_bytes()).into_owned();
+    let file = problems.sources.add(SourceFile { name: name.into(), text });
+    let problem =
+        Problem::new(Code::NotUtf8, Span::new(file, at..at + char::REPLACEMENT_CHARACTER.len_utf8()), "not UTF-8");
+    problems.add(problem.here("these bytes are no character").help("save the file as UTF-8 text"));
+    None
+}
+
+fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Option<System> {
+    let file = problems.sources.add(config.clone());
+    let node = raw::parse(&config.text, file, problems)?;
+    let raw = config::read(file, &node, problems)?;
+    cores::check_owners(&raw, problems);
+    cores::check_count(&raw, problems);
+    let board = board::read(&raw, files, problems)?;
+    let console = board::console(&raw, &board, problems);
+    let mut drafts: Vec<_> = raw.partitions.iter().map(|raw| Draft::new(raw, &board, problems)).collect();
+    seen::check(&drafts, &board, problems);
+    devices::check(&drafts, &board, console.as_ref(), problems);
+    drafts.iter_mut().for_each(|draft| prepare(draft, files, problems));
+    let el2 = reserve::estimate(&drafts, &board, &raw, problems)?;
+    physical::check(&drafts, &board, el2, problems);
+    if !problems.is_empty() {
+        return None;
+    }
+    let placed = reserve::place(&drafts, &board, &raw, el2, problems)?;
+    assemble::system(&config.name, board.clone(), console?, &drafts, &placed, problems)
+}
+
+/// Fetches what the partition runs, and fits it into its memory where all of that has an IPA already.
+fn prepare(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
+    draft.fetched = image::fetch(draft.raw, files, problems);
+    let Some(fetched) = &draft.fetched else { return };
+    let is_whole = draft.memory.len() == draft.raw.memory.len();
+    let ipas: Option<Vec<u64>> = draft.memory.iter().map(|memory| memory.ipa).collect();
+    if let Some(ipas) = ipas.filter(|ipas| is_whole && !ipas.is_empty()) {
+        draft.fitted = image::fit(draft, fetched, &assemble::views(draft, &ipas), problems);
+    }
+}

@@ -1,0 +1,329 @@
+//! Devices: what is given, on which pages it lies, and who else would be reached through them.
+
+use std::collections::BTreeMap;
+
+use septum_stage2::{Access, Granule};
+
+use super::draft::{Draft, Given, Pages};
+use super::show;
+use super::sweep::{Claim, overlaps};
+use crate::board::{Board, Console, Device, PaSpan};
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::{DeviceUse, Partition};
+use crate::raw::suggest;
+use crate::source::Span;
+
+/// The devices of `raw` that the board has; the others are reported, as are rights that no device gives.
+pub(super) fn resolve<'a>(raw: &'a Partition, board: &'a Board, problems: &mut Problems) -> Vec<Given<'a>> {
+    raw.devices.iter().filter_map(|wanted| resolve_one(raw, wanted, board, problems)).collect()
+}
+
+fn resolve_one<'a>(
+    raw: &'a Partition,
+    wanted: &'a DeviceUse,
+    board: &'a Board,
+    problems: &mut Problems,
+) -> Option<Given<'a>> {
+    let name = &wanted.name.value;
+    if let Some(access) = wanted.access.filter(|access| access.value.execute) {
+        let message = format!("device `{name}` of partition `{}` cannot be executed", raw.name.value);
+        let problem = Problem::new(Code::DeviceExecutable, access.span, message).here("registers hold no code");
+        problems.add(problem.help("use \"rw\" or \"r\""));
+    }
+    let device = board.devices.iter().find(|device| device.name == *name);
+    if device.is_none() {
+        let near = suggest(name, board.devices.iter().map(|device| device.name.as_str()));
+        let message = format!("board `{}` has no device `{name}`", board.name);
+        let problem = Problem::new(Code::UnknownDevice, wanted.name.span, message).here("not in the board's file");
+        problems.add(problem.help(near.map_or_else(|| all_devices(board), |near| format!("did you mean `{near}`?"))));
+    }
+    Some(Given { device: device?, raw: wanted })
+}
+
+fn all_devices(board: &Board) -> String {
+    let names: Vec<_> = board.devices.iter().map(|device| device.name.clone()).collect();
+    format!("its devices: {}", show::list(&names))
+}
+
+/// The granule pages of all `given` registers, by rising IPA; those of several devices on one page are joined.
+pub(super) fn pages(given: &[Given<'_>], granule: Granule, problems: &mut Problems) -> Vec<Pages> {
+    let blocks = given.iter().flat_map(|given| given.device.registers.iter().map(move |block| (given, *block)));
+    let mut pages: Vec<_> = blocks.filter_map(|(given, block)| page(given, block, granule, problems)).collect();
+    pages.sort_by_key(|pages| (pages.ipa, pages.pa));
+    let mut joined: Vec<Pages> = Vec::new();
+    for next in pages {
+        match joined.last_mut().filter(|last| continues(last, &next)) {
+            Some(last) => join(last, &next),
+            None => joined.push(next),
+        }
+    }
+    joined
+}
+
+fn page(given: &Given<'_>, block: PaSpan, granule: Granule, problems: &mut Problems) -> Option<Pages> {
+    let bytes = granule.bytes();
+    let start = block.start.get() / bytes * bytes;
+    let size = block.end().next_multiple_of(bytes) - start;
+    let ipa = match given.raw.ipa {
+        None => start,
+        Some(ipa) => moved(given, block, bytes, ipa, problems)?,
+    };
+    Some(Pages {
+        name: given.device.name.clone(),
+        ipa,
+        pa: start,
+        size,
+        access: given.raw.access.map_or(Access::RW, |access| Access { execute: false, ..access.value }),
+        span: given.raw.name.span,
+    })
+}
+
+/// Where the page of `block` is seen when the device's first block is to be seen at `ipa`.
+fn moved(
+    given: &Given<'_>,
+    block: PaSpan,
+    bytes: u64,
+    ipa: crate::source::Spanned<u64>,
+    problems: &mut Problems,
+) -> Option<u64> {
+    let first = given.device.registers.first()?.start.get();
+    let name = &given.device.name;
+    if ipa.value % bytes != first % bytes {
+        let message = format!("device `{name}` cannot be seen at {}", show::address(ipa.value));
+        let problem = Problem::new(Code::DeviceOffset, ipa.span, message);
+        let right = (ipa.value / bytes * bytes).saturating_add(first % bytes);
+        let why = format!("its registers are at offset {:#x} of their page", first % bytes);
+        problems.add(problem.here(why).help(format!("use {}", show::address(right))));
+        return None;
+    }
+    let offset = block.start.get().wrapping_sub(first);
+    Some(ipa.value.wrapping_add(offset) / bytes * bytes)
+}
+
+fn continues(last: &Pages, next: &Pages) -> bool {
+    let same_shift = last.ipa.wrapping_sub(last.pa) == next.ipa.wrapping_sub(next.pa);
+    same_shift && last.access == next.access && next.ipa < last.ipa.saturating_add(last.size)
+}
+
+fn join(last: &mut Pages, next: &Pages) {
+    if !last.name.split('+').any(|name| name == next.name) {
+        last.name = format!("{}+{}", last.name, next.name);
+    }
+    last.size = last.size.max(next.ipa + next.size - last.ipa);
+}
+
+/// Reports everything about devices that concerns more than one party.
+pub(super) fn check(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, problems: &mut Problems) {
+    check_addresses(drafts, board, problems);
+    check_owners(drafts, console, problems);
+    check_interrupts(drafts, problems);
+    check_pages(drafts, board, console, problems);
+    check_masters(drafts, board, problems);
+}
+
+fn check_addresses(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
+    let limit = 1_u64 << board.pa_range.bits();
+    for (draft, pages) in drafts.iter().flat_map(|draft| draft.pages.iter().map(move |pages| (draft, pages))) {
+        if pages.ipa.checked_add(pages.size).is_none_or(|end| end > limit) {
+            let message =
+                format!("device `{}` of partition `{}` is seen beyond its addresses", pages.name, draft.name());
+            let problem = Problem::new(Code::BeyondIpaSize, pages.span, message).here(show::address(pages.ipa));
+            problems.add(problem.help(format!("it must end by {}", show::address(limit))));
+        }
+    }
+}
+
+fn given<'a, 'b>(drafts: &'b [Draft<'a>]) -> impl Iterator<Item = (&'b Draft<'a>, Given<'a>)> {
+    drafts.iter().flat_map(|draft| draft.devices.iter().map(move |given| (draft, *given)))
+}
+
+fn check_owners(drafts: &[Draft<'_>], console: Option<&Console>, problems: &mut Problems) {
+    let mut owners: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
+    for (draft, given) in given(drafts) {
+        let (name, span) = (given.device.name.as_str(), given.raw.name.span);
+        if console.is_some_and(|console| console.device == name) {
+            let message = format!("device `{name}` of partition `{}` carries EL2's log", draft.name());
+            let problem = Problem::new(Code::LogOwned, span, message).here("EL2's own");
+            problems.add(problem.help("choose another UART for the log with `log = \"..\"`, or leave this device out"));
+        }
+        if let Some((owner, first)) = owners.insert(name, (draft.name(), span)) {
+            let message = match owner == draft.name() {
+                true => format!("device `{name}` is given to partition `{owner}` twice"),
+                false => format!("device `{name}` is given to partition `{owner}` and to partition `{}`", draft.name()),
+            };
+            let problem = Problem::new(Code::DeviceOwnedTwice, span, message).here("a device has one owner");
+            problems.add(problem.label(first, format!("`{owner}` has it here")));
+        }
+    }
+}
+
+fn check_interrupts(drafts: &[Draft<'_>], problems: &mut Problems) {
+    let mut owners: BTreeMap<u32, (&str, Given<'_>)> = BTreeMap::new();
+    for (draft, given) in given(drafts) {
+        for interrupt in &given.device.interrupts {
+            let Some((owner, first)) = owners.insert(*interrupt, (draft.name(), given)) else { continue };
+            if owner == draft.name() || first.device.name == given.device.name {
+                continue;
+            }
+            let (one, other) = (&first.device.name, &given.device.name);
+            let message =
+                format!("devices `{one}` and `{other}` share interrupt {interrupt} and have different owners");
+            let problem = Problem::new(Code::InterruptOwnedTwice, given.raw.name.span, message);
+            let problem = problem.here(format!("INTID {interrupt} for `{}`", draft.name()));
+            let problem = problem.label(first.raw.name.span, format!("INTID {interrupt} for `{owner}`"));
+            problems.add(problem.help(format!("give both to one partition, or neither to `{}`", draft.name())));
+        }
+    }
+}
+
+/// Who lies on a page.
+#[derive(Clone, Copy)]
+enum Party<'a> {
+    /// Pages of a partition.
+    Owner(&'a Draft<'a>, &'a Pages),
+    /// Something that EL2 uses.
+    El2(&'a str),
+    /// A device that masters the bus and is given to nobody.
+    Master(&'a Device),
+    /// RAM.
+    Ram,
+}
+
+fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, problems: &mut Problems) {
+    let mut claims = Vec::new();
+    for draft in drafts {
+        let own = draft.pages.iter().filter(|pages| pages.span != draft.raw.name.span);
+        claims.extend(own.map(|pages| Claim {
+            start: pages.pa,
+            end: pages.pa + pages.size,
+            who: Party::Owner(draft, pages),
+        }));
+    }
+    claims.extend(el2_blocks(board, console).into_iter().map(|(name, block)| claim(block, Party::El2(name))));
+    claims.extend(board.ram.iter().map(|bank| claim(*bank, Party::Ram)));
+    let owned: std::collections::BTreeSet<_> = given(drafts).map(|(_, given)| given.device.name.as_str()).collect();
+    let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
+    for device in free {
+        claims.extend(device.registers.iter().map(|block| claim(*block, Party::Master(device))));
+    }
+    for (low, high) in overlaps(claims) {
+        report(low.who, high.who, board, problems);
+    }
+}
+
+fn claim<T>(block: PaSpan, who: T) -> Claim<T> {
+    Claim { start: block.start.get(), end: block.end(), who }
+}
+
+/// What EL2 uses itself: no partition may reach it.
+fn el2_blocks<'a>(board: &'a Board, console: Option<&'a Console>) -> Vec<(&'a str, PaSpan)> {
+    let gic = &board.gic;
+    let frames = [
+        ("the interrupt controller", Some(gic.distributor)),
+        ("the interrupt controller", gic.redistributors),
+        ("the interrupt controller", gic.cpu_interface),
+        ("the interrupt controller", gic.virtual_control),
+        ("the interrupt controller", gic.virtual_cpu),
+        ("the power registers", board.power.registers),
+    ];
+    let log = board.devices.iter().filter(|device| console.is_some_and(|console| console.device == device.name));
+    let log = log.flat_map(|device| device.registers.iter().map(|block| (device.name.as_str(), *block)));
+    frames.into_iter().filter_map(|(name, block)| Some((name, block?))).chain(log).collect()
+}
+
+fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problems) {
+    match (low, high) {
+        (Party::Owner(one, first), Party::Owner(other, second)) if one.name() != other.name() => {
+            problems.add(shared_page(one, first, other, second));
+        }
+        // The log's own device has been reported as such.
+        (Party::Owner(draft, pages), Party::El2(what)) | (Party::El2(what), Party::Owner(draft, pages))
+            if !pages.name.split('+').any(|name| name == what) =>
+        {
+            problems.add(shared_with_el2(draft, pages, what));
+        }
+        (Party::Owner(draft, pages), Party::Ram) | (Party::Ram, Party::Owner(draft, pages)) => {
+            problems.add(shared_with_el2(draft, pages, "RAM"));
+        }
+        (Party::Owner(draft, pages), Party::Master(device)) | (Party::Master(device), Party::Owner(draft, pages))
+            if !board.smmu =>
+        {
+            problems.add(shared_with_master(draft, pages, device));
+        }
+        _ => {}
+    }
+}
+
+fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages) -> Problem {
+    let granule = one.granule.max(other.granule);
+    let at = first.pa.max(second.pa) / granule.bytes() * granule.bytes();
+    let message = format!(
+        "devices `{}` and `{}` lie on one {granule} page at {} and have different owners",
+        first.name,
+        second.name,
+        show::address(at)
+    );
+    let problem =
+        Problem::new(Code::SharedDevicePage, second.span, message).here(format!("owned by `{}`", other.name()));
+    problem.label(first.span, format!("owned by `{}`", one.name())).help("give both to one partition")
+}
+
+fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str) -> Problem {
+    let message = format!(
+        "device `{}` of partition `{}` lies on a page with {what}, which is not the partition's",
+        pages.name,
+        draft.name()
+    );
+    let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
+    Problem::new(Code::SharedEl2Page, pages.span, message).here(at)
+}
+
+fn shared_with_master(draft: &Draft<'_>, pages: &Pages, device: &Device) -> Problem {
+    let message = format!(
+        "device `{}` of partition `{}` lies on a page with `{}`, which masters the bus",
+        pages.name,
+        draft.name(),
+        device.name
+    );
+    let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
+    let help = format!("whoever reaches the page reaches `{}`: give it to the same partition too", device.name);
+    Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help)
+}
+
+fn check_masters(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
+    if board.smmu {
+        return;
+    }
+    let mut trusted: Option<(&Draft<'_>, Given<'_>)> = None;
+    for draft in drafts {
+        let masters: Vec<_> = draft.devices.iter().filter(|given| given.device.bus_master).collect();
+        let Some(first) = masters.first() else { continue };
+        if draft.raw.dma.is_none() {
+            masters.iter().for_each(|given| problems.add(untrusted(draft, given, board)));
+            continue;
+        }
+        match trusted {
+            Some((owner, device)) => problems.add(two_trusted(draft, first, owner, device)),
+            None => trusted = Some((draft, **first)),
+        }
+    }
+}
+
+fn untrusted(draft: &Draft<'_>, given: &Given<'_>, board: &Board) -> Problem {
+    let name = &given.device.name;
+    let message = format!("device `{name}` masters the bus, and board `{}` has no SMMU", board.name);
+    let help = format!(
+        "if `{}` may read and write all memory of the board through it, say so: dma = \"trusted\"",
+        draft.name()
+    );
+    let here = format!("gives `{}` a way around Stage-2", draft.name());
+    Problem::new(Code::BusMaster, given.raw.name.span, message).here(here).help(help)
+}
+
+fn two_trusted(draft: &Draft<'_>, given: &Given<'_>, owner: &Draft<'_>, device: Given<'_>) -> Problem {
+    let message = format!("partitions `{}` and `{}` both own bus masters", owner.name(), draft.name());
+    let problem = Problem::new(Code::TwoTrusted, given.raw.name.span, message);
+    let problem = problem.here(format!("`{}` masters the bus", given.device.name));
+    let problem = problem.label(device.raw.name.span, format!("`{}` masters the bus", device.device.name));
+    problem.help("without an SMMU each could rewrite the other's memory: give all bus masters to one partition")
+}

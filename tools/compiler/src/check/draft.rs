@@ -1,0 +1,172 @@
+//! A partition half-way: names resolved against the board, numbers checked one by one, nothing placed yet.
+
+use septum_stage2::{Access, Granule, Ipa, Pa};
+
+use super::image::{Fetched, Fitted};
+use super::{cores, devices, memory, show};
+use crate::board::{Board, Device, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::{DeviceUse, Partition};
+use crate::source::Span;
+use crate::system::GuestGic;
+
+/// A partition half-way.
+#[derive(Debug)]
+pub(super) struct Draft<'a> {
+    /// What the configuration says.
+    pub raw: &'a Partition,
+    /// Its cores that the board has.
+    pub cpus: Vec<u32>,
+    /// Its granule.
+    pub granule: Granule,
+    /// Its memories whose numbers are good.
+    pub memory: Vec<Memory<'a>>,
+    /// Its devices that the board has.
+    pub devices: Vec<Given<'a>>,
+    /// The granule pages of its devices, and of the GICv2 CPU interface.
+    pub pages: Vec<Pages>,
+    /// Where it sees its interrupt controller.
+    pub gic: GuestGic,
+    /// What it runs.
+    pub fetched: Option<Fetched>,
+    /// What it runs, fitted into its memory: where all its memory's IPAs are known before placing.
+    pub fitted: Option<Fitted>,
+}
+
+/// A memory whose numbers are good each by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Memory<'a> {
+    /// What the configuration says.
+    pub raw: &'a crate::raw::config::Memory,
+    /// Where the partition sees it; `None`: where it will lie.
+    pub ipa: Option<u64>,
+    /// Where it must lie.
+    pub pa: Option<u64>,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Memory<'_> {
+    /// Where messages about its IPA point.
+    pub fn ipa_span(&self) -> Span {
+        self.raw.ipa.map_or(self.raw.name.span, |ipa| ipa.span)
+    }
+
+    /// Where messages about its physical address point.
+    pub fn pa_span(&self) -> Span {
+        self.raw.pa.map(|pa| pa.span).or(self.raw.identity).unwrap_or(self.raw.name.span)
+    }
+}
+
+/// A device given to a partition.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'a> {
+    /// The board's device.
+    pub device: &'a Device,
+    /// Where the configuration asks for it.
+    pub raw: &'a DeviceUse,
+}
+
+/// Whole granule pages of registers, as a partition sees them.
+#[derive(Clone, Debug)]
+pub(super) struct Pages {
+    /// Whose registers.
+    pub name: String,
+    /// First byte, as the partition sees it.
+    pub ipa: u64,
+    /// First byte.
+    pub pa: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What the partition may do there.
+    pub access: Access,
+    /// Where the configuration asks for it.
+    pub span: Span,
+}
+
+impl<'a> Draft<'a> {
+    /// Resolves `raw` against `board`; every problem is reported.
+    pub fn new(raw: &'a Partition, board: &'a Board, problems: &mut Problems) -> Self {
+        let cpus = cores::resolve(raw, board, problems);
+        let granule = granule(raw, board, problems);
+        let given = devices::resolve(raw, board, problems);
+        let mut pages = devices::pages(&given, granule, problems);
+        let gic = guest_gic(board, cpus.len() as u64);
+        pages.extend(cpu_interface(raw, board, granule, problems));
+        let memory = memory::resolve(raw, granule, board, problems);
+        Self { raw, cpus, granule, memory, devices: given, pages, gic, fetched: None, fitted: None }
+    }
+
+    /// The partition's name.
+    pub fn name(&self) -> &'a str {
+        &self.raw.name.value
+    }
+
+    /// The emulated frames that it sees: what, where, how long.
+    pub fn emulated(&self, board: &Board) -> Vec<(&'static str, u64, u64)> {
+        let redistributors = REDISTRIBUTOR_BYTES * self.cpus.len() as u64;
+        let frames = [
+            ("distributor", self.gic.distributor, board.gic.distributor.size),
+            ("redistributors", self.gic.redistributors, redistributors),
+        ];
+        frames.into_iter().filter_map(|(name, ipa, size)| Some((name, ipa?.get(), size))).collect()
+    }
+}
+
+fn granule(raw: &Partition, board: &Board, problems: &mut Problems) -> Granule {
+    let Some(wanted) = raw.granule else { return Granule::K4 };
+    if !board.granules.contains(&wanted.value) {
+        let message = format!("the cores of board `{}` have no {} granule", board.name, wanted.value);
+        let has: Vec<_> = board.granules.iter().map(ToString::to_string).collect();
+        let problem = Problem::new(Code::GranuleLacking, wanted.span, message).here("not on every core");
+        problems.add(problem.help(format!("granules of all its cores: {}", show::list(&has))));
+    }
+    wanted.value
+}
+
+/// A partition sees its interrupt controller where the board has it: then the board's own device tree is right for it.
+fn guest_gic(board: &Board, cpus: u64) -> GuestGic {
+    let ipa = |frames: PaSpan| Ipa::new(frames.start.get());
+    let redistributors = board.gic.redistributors.filter(|frames| frames.size >= REDISTRIBUTOR_BYTES * cpus);
+    GuestGic {
+        distributor: Some(ipa(board.gic.distributor)),
+        cpu_interface: board.gic.cpu_interface.map(ipa),
+        redistributors: redistributors.map(ipa),
+    }
+}
+
+/// GICv2: the virtual CPU interface, seen where the physical one is.
+fn cpu_interface(raw: &Partition, board: &Board, granule: Granule, problems: &mut Problems) -> Option<Pages> {
+    let (physical, frames) = (board.gic.cpu_interface?, board.gic.virtual_cpu?);
+    let (seen, pages) = (whole_pages(physical, granule), whole_pages(frames, granule));
+    let others = [Some(board.gic.distributor), Some(physical), board.gic.virtual_control];
+    let alone = !others.into_iter().flatten().any(|other| other.overlaps(pages));
+    let offset = |block: PaSpan| block.start.get() % granule.bytes();
+    if !alone || offset(physical) != offset(frames) || board.gic.distributor.overlaps(seen) {
+        problems.add(no_granule(raw, granule));
+    }
+    Some(Pages {
+        name: "gicv".into(),
+        ipa: seen.start.get(),
+        pa: pages.start.get(),
+        size: pages.size,
+        access: Access::RW,
+        span: raw.name.span,
+    })
+}
+
+/// The granule pages around `block`.
+fn whole_pages(block: PaSpan, granule: Granule) -> PaSpan {
+    let start = block.start.get() / granule.bytes() * granule.bytes();
+    PaSpan { start: Pa::new(start), size: block.end().next_multiple_of(granule.bytes()) - start }
+}
+
+fn no_granule(raw: &Partition, granule: Granule) -> Problem {
+    let span = raw.granule.map_or(raw.name.span, |granule| granule.span);
+    let message = format!(
+        "partition `{}` cannot use the {granule} granule: its page around the virtual CPU interface holds other frames \
+         of the interrupt controller",
+        raw.name.value
+    );
+    Problem::new(Code::GicGranule, span, message).here("too coarse for this board").help("use granule = \"4k\"")
+}

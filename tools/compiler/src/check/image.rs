@@ -1,0 +1,310 @@
+//! What a partition runs: fetched, recognised, and fitted into its memory.
+
+use std::path::PathBuf;
+
+use septum_stage2::{Access, Ipa};
+
+use super::draft::Draft;
+use super::{FileError, Files, Loaded, show};
+use crate::payload::{self, ElfSegment, LinuxImage, Payload, PayloadError};
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::{Image, Partition};
+use crate::raw::suggest;
+use crate::source::{Span, Spanned};
+use crate::system::Segment;
+
+/// The alignment of an arm64 Image's base, in bytes (Linux's arm64 booting.rst).
+const IMAGE_ALIGNMENT: u64 = 0x20_0000;
+/// The alignment of what the compiler itself puts into a partition's memory, in bytes.
+const PLACED_ALIGNMENT: u64 = 16;
+
+/// A file that has been recognised.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    payload: Payload,
+    path: PathBuf,
+}
+
+impl Fetched {
+    /// Bytes that it takes in the image file, at most.
+    pub fn bytes(&self) -> u64 {
+        match &self.payload {
+            Payload::Elf(elf) => elf.segments.iter().map(|segment| segment.bytes.len() as u64).sum(),
+            Payload::LinuxImage(image) => image.bytes.len() as u64,
+            Payload::Raw(bytes) => bytes.len() as u64,
+        }
+    }
+}
+
+/// What is loaded into a partition, and how it starts.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fitted {
+    /// Where the first core starts.
+    pub entry: u64,
+    /// What is loaded.
+    pub segments: Vec<Segment>,
+    /// What is in use: the segments, and what the program says that it takes besides. (first, one past the last)
+    pub taken: Vec<(u64, u64)>,
+    /// x0 to x3.
+    pub arguments: [u64; 4],
+    /// The ELF, where it is one.
+    pub elf: Option<PathBuf>,
+}
+
+/// A memory of a partition with its IPA known.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct View<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// First byte.
+    pub ipa: u64,
+    /// Bytes.
+    pub size: u64,
+    /// What the partition may do there.
+    pub access: Access,
+    /// Where the configuration asks for it.
+    pub span: Span,
+}
+
+impl View<'_> {
+    fn holds(&self, start: u64, size: u64) -> bool {
+        let inside = start.checked_sub(self.ipa).and_then(|offset| self.size.checked_sub(offset));
+        inside.is_some_and(|rest| size <= rest && (size > 0 || rest > 0))
+    }
+}
+
+/// Fetches and recognises a partition's image. `None` has been reported.
+pub(super) fn fetch(raw: &Partition, files: &dyn Files, problems: &mut Problems) -> Option<Fetched> {
+    let image = raw.image.as_ref()?;
+    let Loaded { bytes, path } = load(raw, image, files, problems)?;
+    let payload = payload::read(&bytes).map_err(|error| problems.add(unfit(raw, image.span, &error))).ok()?;
+    let payload = as_wanted(raw, payload, bytes);
+    check_keys(raw, &payload, problems);
+    Some(Fetched { payload, path })
+}
+
+/// `entry` makes raw bytes of a file whose header would say something else.
+fn as_wanted(raw: &Partition, payload: Payload, bytes: Vec<u8>) -> Payload {
+    match payload {
+        Payload::LinuxImage(_) if raw.entry.is_some() => Payload::Raw(bytes),
+        other => other,
+    }
+}
+
+fn load(raw: &Partition, image: &Spanned<Image>, files: &dyn Files, problems: &mut Problems) -> Option<Loaded> {
+    let (loaded, name) = match &image.value {
+        Image::Crate(name) => (files.partition(name), name),
+        Image::Path(path) => (files.file(path), path),
+        Image::Guest(name) => (files.guest(name), name),
+    };
+    let error = match loaded {
+        Ok(loaded) => return Some(loaded),
+        Err(error) => error,
+    };
+    problems.add(match error {
+        FileError::Missing => missing(raw, image, name, files),
+        FileError::Unreadable(why) => {
+            let message = format!("the image `{name}` of partition `{}` cannot be had", raw.name.value);
+            Problem::new(Code::ImageUnreadable, image.span, message).here(why)
+        }
+    });
+    None
+}
+
+fn missing(raw: &Partition, image: &Spanned<Image>, name: &str, files: &dyn Files) -> Problem {
+    let (code, what, known) = match image.value {
+        Image::Crate(_) => (Code::UnknownPartition, "there is no partition crate", files.partitions()),
+        Image::Path(_) => (Code::ImageMissing, "there is no file", Vec::new()),
+        Image::Guest(_) => (Code::ImageMissing, "there is no guest", files.guests()),
+    };
+    let help = match suggest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None if known.is_empty() => "paths are relative to the configuration".into(),
+        None => format!("there are {}; a file's path has a `/` or a `.`", show::list(&known)),
+    };
+    let message = format!("{what} `{name}`");
+    Problem::new(code, image.span, message).here(format!("image of partition `{}`", raw.name.value)).help(help)
+}
+
+fn unfit(raw: &Partition, span: Span, error: &PayloadError) -> Problem {
+    let code = match error {
+        PayloadError::Empty => Code::ImageEmpty,
+        PayloadError::Machine(_) | PayloadError::BigEndian => Code::ImageNotAArch64,
+        _ => Code::ImageMalformed,
+    };
+    let message = format!("the image of partition `{}` cannot be run", raw.name.value);
+    Problem::new(code, span, message).here(error.to_string())
+}
+
+fn check_keys(raw: &Partition, payload: &Payload, problems: &mut Problems) {
+    let Some(image) = &raw.image else { return };
+    if let Payload::Raw(_) = payload {
+        if raw.entry.is_none() {
+            let message = format!("the image of partition `{}` does not say where it starts", raw.name.value);
+            let problem = Problem::new(Code::RawWithoutEntry, image.span, message).here("neither ELF nor arm64 Image");
+            problems
+                .add(problem.help(
+                    "add `entry = ..`, the IPA of its first instruction, and `load` if it is not its first byte",
+                ));
+        }
+        return;
+    }
+    let load = if matches!(payload, Payload::Elf(_)) { raw.load } else { None };
+    for (key, value) in [("entry", raw.entry), ("load", load)] {
+        let Some(value) = value else { continue };
+        let message = format!("`{key}` of partition `{}` contradicts its image", raw.name.value);
+        let problem = Problem::new(Code::EntryNotAllowed, value.span, message).here("leave it out");
+        problems.add(problem.label(image.span, "an ELF says itself where it goes and starts"));
+    }
+}
+
+/// Fits what was fetched into `views`, the partition's memory by rising IPA; every problem is reported.
+pub(super) fn fit(draft: &Draft<'_>, fetched: &Fetched, views: &[View<'_>], problems: &mut Problems) -> Option<Fitted> {
+    let before = problems.len();
+    let fit = Fit { raw: draft.raw, views, span: draft.raw.image.as_ref()?.span };
+    let mut fitted = match &fetched.payload {
+        Payload::Elf(elf) => {
+            let pieces = elf.segments.iter().map(|segment| fit.elf_segment(segment, problems)).collect();
+            Fitted { elf: Some(fetched.path.clone()), ..fit.fitted(elf.entry, pieces) }
+        }
+        Payload::LinuxImage(image) => fit.linux(image, problems)?,
+        Payload::Raw(bytes) => fit.raw(bytes, problems)?,
+    };
+    fit.entry(fitted.entry, problems);
+    if draft.raw.device_tree.is_none() {
+        fit.arguments(&mut fitted, problems);
+    }
+    (problems.len() == before).then_some(fitted)
+}
+
+struct Fit<'a> {
+    raw: &'a Partition,
+    views: &'a [View<'a>],
+    span: Span,
+}
+
+impl Fit<'_> {
+    fn fitted(&self, entry: u64, segments: Vec<Segment>) -> Fitted {
+        let end = |segment: &Segment| segment.ipa.get() + segment.bytes.len() as u64 + segment.zero_bytes;
+        let taken = segments.iter().map(|segment| (segment.ipa.get(), end(segment))).collect();
+        Fitted { entry, segments, taken, ..Fitted::default() }
+    }
+
+    fn elf_segment(&self, segment: &ElfSegment, problems: &mut Problems) -> Segment {
+        let what = format!("the segment at {}", show::address(segment.address));
+        self.inside(&what, segment.address, segment.size(), segment.access, problems);
+        Segment { ipa: Ipa::new(segment.address), bytes: segment.bytes.clone(), zero_bytes: segment.zero_bytes }
+    }
+
+    /// An arm64 Image goes to `load`, or to the first 2 MiB boundary in executable memory, plus its text offset.
+    fn linux(&self, image: &LinuxImage, problems: &mut Problems) -> Option<Fitted> {
+        let first = self.views.iter().find(|view| view.access.execute).or(self.views.first())?;
+        let chosen = first.ipa.next_multiple_of(IMAGE_ALIGNMENT).checked_add(image.text_offset);
+        let load = self.raw.load.map(|load| load.value).or(chosen)?;
+        self.inside("the kernel", load, image.image_size, Access::RWX, problems);
+        let segment = Segment { ipa: Ipa::new(load), bytes: image.bytes.clone(), zero_bytes: 0 };
+        let mut fitted = self.fitted(load, vec![segment]);
+        fitted.taken = vec![(load, load.saturating_add(image.image_size))];
+        Some(fitted)
+    }
+
+    fn raw(&self, bytes: &[u8], problems: &mut Problems) -> Option<Fitted> {
+        let entry = self.raw.entry?.value;
+        let load = self.raw.load.map_or(entry, |load| load.value);
+        self.inside("the image", load, bytes.len() as u64, Access::R, problems);
+        Some(self.fitted(entry, vec![Segment { ipa: Ipa::new(load), bytes: bytes.to_vec(), zero_bytes: 0 }]))
+    }
+
+    fn problem(&self, code: Code, message: String) -> Problem {
+        Problem::new(code, self.span, format!("{message} of partition `{}`", self.raw.name.value))
+    }
+
+    fn memory(&self) -> String {
+        let views = self
+            .views
+            .iter()
+            .map(|view| format!("`{}` {} {}", view.name, show::range(view.ipa, view.size), view.access));
+        format!("its memory: {}", views.collect::<Vec<_>>().join(", "))
+    }
+
+    fn inside(&self, what: &str, start: u64, size: u64, needs: Access, problems: &mut Problems) {
+        let Some(view) = self.views.iter().find(|view| view.holds(start, size)) else {
+            let problem = self.problem(Code::SegmentOutside, format!("{what} lies outside the memory"));
+            problems.add(problem.here(show::range(start, size)).help(self.memory()));
+            return;
+        };
+        if !view.access.includes(needs) {
+            let problem = self.problem(Code::SegmentAccess, format!("{what} needs more than the memory allows,"));
+            let problem = problem.here(format!("needs {needs} at {}", show::range(start, size)));
+            let problem = problem.label(view.span, format!("allows {}", view.access));
+            problems.add(problem.help(format!("give `{}` access = \"{}\"", view.name, both(needs, view.access))));
+        }
+    }
+
+    fn entry(&self, entry: u64, problems: &mut Problems) {
+        let span = self.raw.entry.map_or(self.span, |entry| entry.span);
+        let Some(view) = self.views.iter().find(|view| view.holds(entry, 4)) else {
+            let message = format!(
+                "the entry {} of partition `{}` lies outside its memory",
+                show::address(entry),
+                self.raw.name.value
+            );
+            problems.add(Problem::new(Code::EntryOutside, span, message).help(self.memory()));
+            return;
+        };
+        if !view.access.execute {
+            let message =
+                format!("the entry {} of partition `{}` is not executable", show::address(entry), self.raw.name.value);
+            let problem = Problem::new(Code::EntryNotExecutable, span, message);
+            let problem = problem.label(view.span, format!("`{}` allows {}", view.name, view.access));
+            problems.add(problem.help(format!("give `{}` access = \"{}\"", view.name, both(Access::RX, view.access))));
+        }
+    }
+
+    /// Puts the `args` string into memory: x0 is its IPA, x1 its length.
+    fn arguments(&self, fitted: &mut Fitted, problems: &mut Problems) {
+        let Some(args) = self.raw.args.as_ref().filter(|args| !args.value.is_empty()) else { return };
+        match put(fitted, self.views, args.value.as_bytes().to_vec()) {
+            Some(ipa) => fitted.arguments = [ipa, args.value.len() as u64, 0, 0],
+            None => {
+                let message = format!("no room for the arguments in the memory of partition `{}`", self.raw.name.value);
+                problems.add(Problem::new(Code::NoRoomInMemory, args.span, message).help(self.memory()));
+            }
+        }
+    }
+}
+
+fn both(one: Access, other: Access) -> Access {
+    let (write, execute) = (one.write || other.write, one.execute || other.execute);
+    Access { read: true, write, execute }
+}
+
+/// Puts `bytes` at the highest free place of the memory that holds the entry, else of another; where.
+pub(super) fn put(fitted: &mut Fitted, views: &[View<'_>], bytes: Vec<u8>) -> Option<u64> {
+    let size = bytes.len() as u64;
+    let home = views.iter().filter(|view| view.holds(fitted.entry, 4));
+    let others = views.iter().filter(|view| !view.holds(fitted.entry, 4));
+    let ipa = home.chain(others).find_map(|view| highest_free(view, &fitted.taken, size))?;
+    add(fitted, ipa, bytes);
+    Some(ipa)
+}
+
+/// Adds a segment whose place is known to be free.
+pub(super) fn add(fitted: &mut Fitted, ipa: u64, bytes: Vec<u8>) {
+    fitted.taken.push((ipa, ipa + bytes.len() as u64));
+    fitted.segments.push(Segment { ipa: Ipa::new(ipa), bytes, zero_bytes: 0 });
+}
+
+fn highest_free(view: &View<'_>, taken: &[(u64, u64)], size: u64) -> Option<u64> {
+    let mut end = view.ipa + view.size;
+    loop {
+        let start = end.checked_sub(size)? / PLACED_ALIGNMENT * PLACED_ALIGNMENT;
+        if start < view.ipa {
+            return None;
+        }
+        match taken.iter().find(|(first, last)| *first < start + size && start < *last) {
+            None => return Some(start),
+            Some((first, _)) => end = *first,
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! What one partition sees: no two things at one intermediate address.
+
+use super::draft::Draft;
+use super::show;
+use super::sweep::{Claim, overlaps};
+use crate::board::Board;
+use crate::problem::{Code, Problem, Problems};
+use crate::source::Span;
+
+/// Something at an intermediate address.
+#[derive(Clone)]
+struct Thing {
+    name: String,
+    start: u64,
+    size: u64,
+    /// Where the configuration asks for it; `None`: the emulated interrupt controller.
+    span: Option<Span>,
+}
+
+/// Reports overlaps within each partition.
+pub(super) fn check(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
+    for draft in drafts {
+        check_one(draft, board, problems);
+    }
+}
+
+fn check_one(draft: &Draft<'_>, board: &Board, problems: &mut Problems) {
+    let things = things(draft, board);
+    let claims = things.iter().map(|thing| Claim { start: thing.start, end: thing.start + thing.size, who: thing });
+    for (low, high) in overlaps(claims.collect()) {
+        report(draft, low.who, high.who, problems);
+    }
+}
+
+fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
+    let memories = draft.memory.iter().filter_map(|memory| {
+        let name = format!("memory `{}`", memory.raw.name.value);
+        Some(Thing { name, start: memory.ipa?, size: memory.size, span: Some(memory.ipa_span()) })
+    });
+    let pages = draft.pages.iter().map(|pages| {
+        let is_gic = pages.span == draft.raw.name.span;
+        let name =
+            if is_gic { "the interrupt controller's CPU interface".into() } else { format!("device `{}`", pages.name) };
+        Thing { name, start: pages.ipa, size: pages.size, span: (!is_gic).then_some(pages.span) }
+    });
+    let emulated = draft.emulated(board).into_iter().map(|(name, start, size)| Thing {
+        name: format!("the interrupt controller's {name}"),
+        start,
+        size,
+        span: None,
+    });
+    memories.chain(pages).chain(emulated).collect()
+}
+
+fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems) {
+    let title = |what: &Thing| show::range(what.start, what.size);
+    let partition = draft.name();
+    let problem = match (low.span, high.span) {
+        (Some(low_span), Some(high_span)) => {
+            let message = format!("{} overlaps {} in partition `{partition}`", high.name, low.name);
+            let problem = Problem::new(Code::OverlapInPartition, high_span, message).here(title(high));
+            let end = show::address(low.start + low.size);
+            problem
+                .label(low_span, format!("{} is {}", low.name, title(low)))
+                .help(format!("move it to {end} or beyond"))
+        }
+        (Some(span), None) => with_gic(partition, low, high, span),
+        (None, Some(span)) => with_gic(partition, high, low, span),
+        // Two frames of the board's own interrupt controller: the board's check has them.
+        (None, None) => return,
+    };
+    problems.add(problem);
+}
+
+fn with_gic(partition: &str, thing: &Thing, frames: &Thing, span: Span) -> Problem {
+    let message = format!("{} of partition `{partition}` overlaps {}", thing.name, frames.name);
+    let at = show::range(frames.start, frames.size);
+    let problem = Problem::new(Code::OverlapGic, span, message).here(show::range(thing.start, thing.size));
+    problem.help(format!("the partition sees {} at {at}", frames.name))
+}

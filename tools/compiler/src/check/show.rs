@@ -1,0 +1,48 @@
+//! Numbers as messages show them.
+
+/// `0x4000_0000`: an address, in groups of four digits.
+pub fn address(value: u64) -> String {
+    let digits = format!("{value:x}");
+    let mut text = String::from("0x");
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(4) {
+            text.push('_');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `[0x1000..0x2000)`.
+pub fn range(start: u64, size: u64) -> String {
+    format!("[{}..{})", address(start), address(start.saturating_add(size)))
+}
+
+/// `16 MiB`: in the largest unit that gives a whole number.
+pub fn size(bytes: u64) -> String {
+    let units = [(40, "TiB"), (30, "GiB"), (20, "MiB"), (10, "KiB")];
+    match units.into_iter().find(|(shift, _)| bytes > 0 && bytes.is_multiple_of(1 << shift)) {
+        Some((shift, unit)) => format!("{} {unit}", bytes >> shift),
+        None => format!("{} bytes", address(bytes)),
+    }
+}
+
+/// `a`, `b` and `c`, each as code.
+pub fn list(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_shown_as_people_write_them() {
+        assert_eq!(address(0), "0x0");
+        assert_eq!(address(0x4000_0000), "0x4000_0000");
+        assert_eq!(address(0x1_0000), "0x1_0000");
+        assert_eq!(range(0x1000, 0x1000), "[0x1000..0x2000)");
+        assert_eq!((size(16 << 20), size(0x1800)), ("16 MiB".into(), "6 KiB".into()));
+        assert_eq!(size(3), "0x3 bytes");
+    }
+}

@@ -1,0 +1,171 @@
+//! The code of every rule: what users look up, and what tests ask for.
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $name:ident = $text:literal,)*) => {
+        /// Which rule is broken. The first two digits are the rule's family.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $name,)* }
+
+        impl Code {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+
+            /// How users see it: `E0101`.
+            pub const fn text(self) -> &'static str {
+                match self { $(Self::$name => $text,)* }
+            }
+
+            /// The rule, in words.
+            pub const fn rule(self) -> &'static str {
+                match self { $(Self::$name => concat!($($doc),+),)* }
+            }
+        }
+    };
+}
+
+codes! {
+    /// A file is UTF-8 text.
+    NotUtf8 = "E0001",
+    /// A file is TOML 1.0.
+    Syntax = "E0002",
+    /// A value has the type that its key wants.
+    WrongType = "E0003",
+    /// A number lies in the range that its key allows.
+    OutOfRange = "E0004",
+    /// A size is an integer of bytes or a string such as "16MiB".
+    InvalidSize = "E0005",
+    /// A string is one of the words that its key allows.
+    InvalidChoice = "E0006",
+    /// A key that is needed is there.
+    MissingKey = "E0007",
+    /// Every key has a meaning.
+    UnknownKey = "E0008",
+    /// A name is 1 to 31 letters, digits, `-` and `_`.
+    InvalidName = "E0009",
+    /// A configuration has at least one partition.
+    NoPartition = "E0010",
+
+    /// The board has a folder in boards/.
+    UnknownBoard = "E0101",
+    /// The board has the variant.
+    UnknownVariant = "E0102",
+    /// A board with variants is used in one of them.
+    MissingVariant = "E0103",
+    /// A device is in the board's file.
+    UnknownDevice = "E0104",
+    /// A core is in the board's file.
+    UnknownCore = "E0105",
+    /// An image without a path is a crate of partitions/.
+    UnknownPartition = "E0106",
+    /// The log goes to a device that is one of the board's consoles.
+    UnknownConsole = "E0107",
+    /// The board's file can be read.
+    BoardUnreadable = "E0108",
+
+    /// A partition has memory.
+    NoMemory = "E0201",
+    /// A memory's size is not zero.
+    SizeZero = "E0202",
+    /// Sizes and addresses of memory are multiples of the partition's granule.
+    NotGranuleMultiple = "E0203",
+    /// What a partition sees lies within its intermediate address size.
+    BeyondIpaSize = "E0204",
+    /// Physical memory lies within the board's physical address size.
+    BeyondPaSize = "E0205",
+    /// No range wraps past 2^64.
+    Wraps = "E0206",
+    /// Nothing that a partition sees overlaps another thing that it sees.
+    OverlapInPartition = "E0207",
+    /// No two memories share physical memory.
+    OverlapBetween = "E0208",
+    /// No memory overlaps EL2's.
+    OverlapEl2 = "E0209",
+    /// No memory overlaps RAM that firmware keeps.
+    OverlapCarveOut = "E0210",
+    /// Nothing that a partition is given overlaps the interrupt controller.
+    OverlapGic = "E0211",
+    /// Memory lies in RAM.
+    OutsideRam = "E0212",
+    /// There is room for every memory.
+    NoRoom = "E0213",
+    /// A memory says where the partition sees it: `ipa`, or `identity = true`.
+    NoIpa = "E0214",
+    /// `identity = true` stands with an `ipa` or alone, and not with another `pa`.
+    IdentityMismatch = "E0215",
+
+    /// A device has one owner.
+    DeviceOwnedTwice = "E0301",
+    /// An interrupt has one owner.
+    InterruptOwnedTwice = "E0302",
+    /// Devices of different owners lie on different granule pages.
+    SharedDevicePage = "E0303",
+    /// No device that a partition owns lies on a granule page with a device that EL2 uses.
+    SharedEl2Page = "E0304",
+    /// A device that masters the bus goes to a partition with `dma = "trusted"` where no SMMU stands between.
+    BusMaster = "E0305",
+    /// At most one partition is trusted with bus masters.
+    TwoTrusted = "E0306",
+    /// No device is executable.
+    DeviceExecutable = "E0307",
+    /// A device's IPA has the same offset in its granule page as its physical address.
+    DeviceOffset = "E0308",
+    /// The UART that carries the log belongs to no partition.
+    LogOwned = "E0309",
+    /// No granule page of a device holds a bus master that its partition is not given.
+    SharedBusMasterPage = "E0310",
+    /// The GICv2 virtual CPU interface can be mapped alone with the partition's granule.
+    GicGranule = "E0311",
+
+    /// A partition has at least one core.
+    NoCore = "E0401",
+    /// A core has one owner.
+    CoreOwnedTwice = "E0402",
+    /// There is a VMID for every partition.
+    TooManyPartitions = "E0403",
+    /// All cores of the board have the partition's granule.
+    GranuleLacking = "E0404",
+    /// EL2's image, tables, payloads and stacks fit.
+    TableSpace = "E0405",
+
+    /// The image's file exists.
+    ImageMissing = "E0501",
+    /// The image's file can be read or built.
+    ImageUnreadable = "E0502",
+    /// The image is not empty.
+    ImageEmpty = "E0503",
+    /// An ELF image is 64-bit, little-endian, executable and for AArch64.
+    ImageNotAArch64 = "E0504",
+    /// The image's own headers make sense.
+    ImageMalformed = "E0505",
+    /// Every segment of the image lies in one memory of its partition.
+    SegmentOutside = "E0506",
+    /// A segment's memory allows what the segment needs.
+    SegmentAccess = "E0507",
+    /// The entry lies in the partition's memory.
+    EntryOutside = "E0508",
+    /// The entry lies in executable memory.
+    EntryNotExecutable = "E0509",
+    /// A raw image says where it starts.
+    RawWithoutEntry = "E0510",
+    /// `entry` and `load` stand only with images that do not carry their own.
+    EntryNotAllowed = "E0511",
+    /// There is room in the partition's memory for what the compiler puts there.
+    NoRoomInMemory = "E0512",
+    /// A device tree can describe the partition.
+    NoDeviceTree = "E0513",
+
+    /// The ranges of a board's file do not overlap each other.
+    BoardOverlap = "E0601",
+    /// A board loads the image at a multiple of 2 MiB in RAM.
+    BoardLoad = "E0602",
+    /// A board has the frames that its interrupt controller's version has.
+    BoardGic = "E0603",
+    /// A board's consoles and serial lines are devices of its own with a UART kind.
+    BoardConsole = "E0604",
+    /// A device's interrupts are SPIs that the board has.
+    BoardInterrupt = "E0605",
+    /// A board's cores are distinct and each can be started.
+    BoardCores = "E0606",
+    /// A board's ranges lie within its physical address size.
+    BoardRange = "E0607",
+}

@@ -1,0 +1,111 @@
+//! Problems as text for people and as JSON for tools.
+
+use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
+use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use serde::Serialize;
+
+use super::{Label, Problem, Problems};
+use crate::source::{FileId, Sources};
+
+/// As rustc shows errors: each problem with its source lines, then how many there are.
+pub fn human(problems: &Problems, styled: bool) -> String {
+    let renderer = if styled { Renderer::styled() } else { Renderer::plain().term_width(DEFAULT_TERM_WIDTH) };
+    let mut text = String::new();
+    for problem in problems.iter() {
+        text.push_str(&renderer.render(&[group(problem, &problems.sources)]));
+        text.push_str("\n\n");
+    }
+    let count = problems.len();
+    text.push_str(&format!("{count} problem{} found\n", if count == 1 { "" } else { "s" }));
+    text
+}
+
+fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
+    let title = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.text());
+    let mut group = Group::with_title(title);
+    for file in files(problem) {
+        group = group.element(snippet(problem, file, sources));
+    }
+    match &problem.help {
+        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        None => group,
+    }
+}
+
+/// The files that a problem points into, its own first.
+fn files(problem: &Problem) -> Vec<FileId> {
+    let mut files = vec![problem.primary.span.file];
+    for label in &problem.labels {
+        if !files.contains(&label.span.file) {
+            files.push(label.span.file);
+        }
+    }
+    files
+}
+
+fn snippet<'a>(
+    problem: &'a Problem,
+    file: FileId,
+    sources: &'a Sources,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    let source = sources.file(file);
+    let primary = std::iter::once((AnnotationKind::Primary, &problem.primary));
+    let others = problem.labels.iter().map(|label| (AnnotationKind::Context, label));
+    let annotations = primary
+        .chain(others)
+        .filter(|(_, label)| label.span.file == file)
+        .map(|(kind, label)| kind.span(label.span.range()).label(remark(label)));
+    Snippet::source(source.text.as_str()).path(source.name.as_str()).annotations(annotations)
+}
+
+fn remark(label: &Label) -> Option<&str> {
+    (!label.text.is_empty()).then_some(label.text.as_str())
+}
+
+#[derive(Serialize)]
+struct JsonProblem<'a> {
+    code: &'static str,
+    #[serde(flatten)]
+    place: JsonPlace<'a>,
+    labels: Vec<JsonPlace<'a>>,
+    help: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+struct JsonPlace<'a> {
+    message: &'a str,
+    file: &'a str,
+    line: u32,
+    column: u32,
+    length: usize,
+}
+
+/// A JSON array of all problems. Lines and columns count from 1, columns and lengths in characters.
+pub fn json(problems: &Problems) -> String {
+    let list: Vec<_> = problems.iter().map(|problem| json_problem(problem, &problems.sources)).collect();
+    // Strings and numbers only: there is nothing in it that JSON could not hold.
+    let mut text = serde_json::to_string_pretty(&list).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn json_problem<'a>(problem: &'a Problem, sources: &'a Sources) -> JsonProblem<'a> {
+    JsonProblem {
+        code: problem.code.text(),
+        place: JsonPlace { message: &problem.message, ..json_place(&problem.primary, sources) },
+        labels: problem.labels.iter().map(|label| json_place(label, sources)).collect(),
+        help: problem.help.as_deref(),
+    }
+}
+
+fn json_place<'a>(label: &'a Label, sources: &'a Sources) -> JsonPlace<'a> {
+    let file = sources.file(label.span.file);
+    let position = sources.position(label.span);
+    JsonPlace {
+        message: &label.text,
+        file: &file.name,
+        line: position.line,
+        column: position.column,
+        length: file.text.get(label.span.range()).map_or(0, |text| text.chars().count()),
+    }
+}

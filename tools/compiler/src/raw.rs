@@ -1,0 +1,187 @@
+//! TOML text -> raw values with their places: no meaning yet, but every type right and every key known.
+//!
+//! A [`Table`] remembers which keys were asked for; what is left over when it is closed is an unknown key. Reading
+//! never stops at the first problem: a value that cannot be read is reported and left out.
+
+pub mod config;
+mod suggest;
+mod value;
+
+use toml::de::{DeTable, DeValue};
+
+pub use suggest::suggest;
+pub use value::{Range, Size, choice};
+
+use crate::problem::{Code, Problem, Problems};
+use crate::source::{FileId, Span, Spanned};
+
+/// A TOML value, its place, and the words that messages name it by.
+#[derive(Clone, Copy, Debug)]
+pub struct Value<'a> {
+    file: FileId,
+    node: &'a toml::Spanned<DeValue<'a>>,
+    name: &'a str,
+}
+
+/// What can be read from a TOML value.
+pub trait Read: Sized {
+    /// Reads it, or reports what is wrong with it.
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self>;
+}
+
+/// Parses `text`; every syntax error is reported, and then nothing else can be said: `None`.
+pub fn parse<'a>(text: &'a str, file: FileId, problems: &mut Problems) -> Option<toml::Spanned<DeValue<'a>>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    for error in &errors {
+        let span = Span::new(file, clamp(text, error.span().unwrap_or(0..0)));
+        problems.add(Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message()))));
+    }
+    let span = table.span();
+    errors.is_empty().then(|| toml::Spanned::new(span, DeValue::Table(table.into_inner())))
+}
+
+fn clamp(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {
+    let start = text.floor_char_boundary(span.start.min(text.len()));
+    start..text.ceil_char_boundary(span.end.clamp(start, text.len()))
+}
+
+fn one_line(message: &str) -> String {
+    message.lines().collect::<Vec<_>>().join(", ")
+}
+
+impl<'a> Value<'a> {
+    /// The document's outermost table.
+    pub const fn root(file: FileId, node: &'a toml::Spanned<DeValue<'a>>) -> Self {
+        Self { file, node, name: "" }
+    }
+
+    /// Where it was written.
+    pub fn span(self) -> Span {
+        Span::new(self.file, self.node.span())
+    }
+
+    /// Its TOML node.
+    pub fn node(self) -> &'a DeValue<'a> {
+        self.node.get_ref()
+    }
+
+    /// Reads it as a `T`, with its place.
+    pub fn read<T: Read>(self, problems: &mut Problems) -> Option<Spanned<T>> {
+        T::read(self, problems).map(|value| Spanned::new(value, self.span()))
+    }
+
+    /// Reports that it should have been `wanted`; always `None`.
+    pub fn wrong_type<T>(self, wanted: &str, problems: &mut Problems) -> Option<T> {
+        let found = self.node().type_str();
+        let message = format!("{} must be {wanted}, not {}", self.title(), with_article(found));
+        problems.add(Problem::new(Code::WrongType, self.span(), message).here(format!("expected {wanted}")));
+        None
+    }
+
+    /// What messages call it: `key`, or "the file" for the outermost table.
+    pub fn title(self) -> String {
+        if self.name.is_empty() { "the file".into() } else { format!("`{}`", self.name) }
+    }
+}
+
+fn with_article(kind: &str) -> String {
+    let article = if kind.starts_with(['a', 'i']) { "an" } else { "a" };
+    format!("{article} {kind}")
+}
+
+/// A table whose keys are taken one by one.
+#[derive(Debug)]
+pub struct Table<'a> {
+    value: Value<'a>,
+    span: Span,
+    owner: String,
+    entries: Vec<Entry<'a>>,
+    known: Vec<&'static str>,
+}
+
+#[derive(Debug)]
+struct Entry<'a> {
+    key: &'a str,
+    key_span: Span,
+    node: &'a toml::Spanned<DeValue<'a>>,
+}
+
+impl<'a> Table<'a> {
+    /// Opens `value`, which must be a table; `owner` is what messages call it: "partition `control`". `span` is where
+    /// a missing key is reported.
+    pub fn open(value: Value<'a>, owner: impl Into<String>, span: Span, problems: &mut Problems) -> Option<Self> {
+        let DeValue::Table(table) = value.node() else { return value.wrong_type("a table", problems) };
+        let entry = |(key, node): (&'a toml::Spanned<_>, &'a _)| -> Entry<'a> {
+            let key: &'a toml::Spanned<toml::de::DeString<'a>> = key;
+            Entry { key: key.get_ref(), key_span: Span::new(value.file, key.span()), node }
+        };
+        let mut entries: Vec<_> = table.iter().map(entry).collect();
+        entries.sort_by_key(|entry| entry.key_span);
+        Some(Self { value, span, owner: owner.into(), entries, known: Vec::new() })
+    }
+
+    /// Where problems of the whole table are reported.
+    pub const fn span(&self) -> Span {
+        self.span
+    }
+
+    fn take(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
+        self.known.push(key);
+        let at = self.entries.iter().position(|entry| entry.key == key)?;
+        let entry = self.entries.remove(at);
+        Some((entry.key_span, Value { file: self.value.file, node: entry.node, name: key }))
+    }
+
+    /// The value of `key`, if it is there and readable.
+    pub fn optional<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
+        self.take(key)?.1.read(problems)
+    }
+
+    /// The value of `key`, which must be there. `None` has been reported.
+    pub fn required<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
+        self.required_value(key, problems)?.1.read(problems)
+    }
+
+    /// As [`Self::required`], unread, with the key's own place.
+    pub fn required_value(&mut self, key: &'static str, problems: &mut Problems) -> Option<(Span, Value<'a>)> {
+        let found = self.take(key);
+        if found.is_none() {
+            let message = format!("{} has no `{key}`", self.owner);
+            problems.add(Problem::new(Code::MissingKey, self.span, message).here(format!("`{key}` is needed")));
+        }
+        found
+    }
+
+    /// The value of `key` with the key's own place.
+    pub fn value(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
+        self.take(key)
+    }
+
+    /// The tables in the table `key`, by their names, in the order of the text.
+    pub fn named(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Spanned<String>, Value<'a>)> {
+        let Some((span, value)) = self.take(key) else { return Vec::new() };
+        let Some(table) = Table::open(value, format!("`{key}`"), span, problems) else { return Vec::new() };
+        table.into_values()
+    }
+
+    fn into_values(self) -> Vec<(Spanned<String>, Value<'a>)> {
+        let file = self.value.file;
+        let value = |entry: Entry<'a>| {
+            let name = Spanned::new(entry.key.to_owned(), entry.key_span);
+            (name, Value { file, node: entry.node, name: entry.key })
+        };
+        self.entries.into_iter().map(value).collect()
+    }
+
+    /// Reports every key that nobody asked for.
+    pub fn close(self, problems: &mut Problems) {
+        for entry in &self.entries {
+            let message = format!("unknown key `{}` in {}", entry.key, self.owner);
+            let help = match suggest(entry.key, self.known.iter().copied()) {
+                Some(near) => format!("did you mean `{near}`?"),
+                None => format!("known keys here: {}", self.known.join(", ")),
+            };
+            problems.add(Problem::new(Code::UnknownKey, entry.key_span, message).here("unknown key").help(help));
+        }
+    }
+}

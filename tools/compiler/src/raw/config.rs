@@ -1,0 +1,276 @@
+//! The raw configuration: `configs/*.toml` with every key typed and placed, nothing resolved.
+
+use septum_stage2::{Access, Granule};
+use toml::de::DeValue;
+
+use super::{Read, Size, Table, Value, choice};
+use crate::problem::{Code, Problem, Problems};
+use crate::source::{FileId, Span, Spanned};
+
+/// A whole configuration.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `board`.
+    pub board: Option<Spanned<String>>,
+    /// `variant`.
+    pub variant: Option<Spanned<String>>,
+    /// `log`: the console device that carries it.
+    pub log: Option<Spanned<String>>,
+    /// The partitions, in the order of the text.
+    pub partitions: Vec<Partition>,
+}
+
+/// `[partition.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Partition {
+    /// NAME.
+    pub name: Spanned<String>,
+    /// `cpus`.
+    pub cpus: Option<Spanned<Vec<Spanned<u32>>>>,
+    /// `image`.
+    pub image: Option<Spanned<Image>>,
+    /// `entry`, of a raw image.
+    pub entry: Option<Spanned<u64>>,
+    /// `load`, of a raw or arm64 image.
+    pub load: Option<Spanned<u64>>,
+    /// `args`.
+    pub args: Option<Spanned<String>>,
+    /// `memory.NAME`, in the order of the text.
+    pub memory: Vec<Memory>,
+    /// `devices`.
+    pub devices: Vec<DeviceUse>,
+    /// `granule`.
+    pub granule: Option<Spanned<Granule>>,
+    /// `stage2`.
+    pub stage2: Stage2,
+    /// `dma = "trusted"`.
+    pub dma: Option<Span>,
+    /// `device-tree`.
+    pub device_tree: Option<Spanned<DeviceTree>>,
+    /// `physical-timer`.
+    pub physical_timer: PhysicalTimer,
+}
+
+/// What a partition runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// A crate of partitions/.
+    Crate(String),
+    /// A file, relative to the configuration.
+    Path(String),
+    /// A guest from the cache, by name.
+    Guest(String),
+}
+
+/// `memory.NAME`.
+#[derive(Clone, Debug)]
+pub struct Memory {
+    /// NAME.
+    pub name: Spanned<String>,
+    /// `ipa`.
+    pub ipa: Option<Spanned<u64>>,
+    /// `pa`.
+    pub pa: Option<Spanned<u64>>,
+    /// `size`; `None` where it was missing or unreadable, which has been reported.
+    pub size: Option<Spanned<u64>>,
+    /// `access`.
+    pub access: Access,
+    /// `identity`: where, if true.
+    pub identity: Option<Span>,
+    /// `zero`: whether EL2 zeroes it.
+    pub zero: bool,
+}
+
+/// An entry of `devices`.
+#[derive(Clone, Debug)]
+pub struct DeviceUse {
+    /// The board's name for it.
+    pub name: Spanned<String>,
+    /// Where the partition sees its first register block.
+    pub ipa: Option<Spanned<u64>>,
+    /// What the partition may do there.
+    pub access: Option<Spanned<Access>>,
+}
+
+/// `stage2`: how much the table covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage2 {
+    /// The board's whole PARange.
+    Full,
+    /// Just the addresses in use.
+    Compact,
+}
+
+/// `physical-timer`: what the partition can do with the EL1 physical timer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PhysicalTimer {
+    /// Everything.
+    Given,
+    /// Its accesses trap.
+    Trapped,
+}
+
+/// `device-tree`: a generated one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DeviceTree {
+    /// Where; `None` lets the compiler choose.
+    pub ipa: Option<u64>,
+}
+
+/// Reads a configuration's outermost table.
+pub fn read(file: FileId, node: &toml::Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Config> {
+    let value = Value::root(file, node);
+    let mut table = Table::open(value, "the configuration", Span::new(file, 0..0), problems)?;
+    let config = Config {
+        board: table.required("board", problems),
+        variant: table.optional("variant", problems),
+        log: table.optional("log", problems),
+        partitions: read_partitions(&mut table, problems),
+    };
+    table.close(problems);
+    Some(config)
+}
+
+fn read_partitions(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Partition> {
+    let named = table.named("partition", problems);
+    if named.is_empty() {
+        let problem = Problem::new(Code::NoPartition, table.span(), "the configuration has no partition");
+        problems.add(problem.help("begin one with [partition.NAME]"));
+    }
+    named.into_iter().filter_map(|(name, value)| read_partition(name, value, problems)).collect()
+}
+
+fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Partition> {
+    check_name("partition", &name, problems);
+    let mut table = Table::open(value, format!("partition `{}`", name.value), name.span, problems)?;
+    let partition = Partition {
+        cpus: table.required("cpus", problems),
+        image: table.required("image", problems),
+        entry: table.optional("entry", problems),
+        load: table.optional("load", problems),
+        args: table.optional("args", problems),
+        memory: read_memories(&name.value, &mut table, problems),
+        devices: read_devices(&mut table, problems),
+        granule: table.optional("granule", problems),
+        stage2: table.optional("stage2", problems).map_or(Stage2::Full, |stage2| stage2.value),
+        dma: table.optional::<Trusted>("dma", problems).map(|dma| dma.span),
+        device_tree: table.optional::<Option<DeviceTree>>("device-tree", problems).and_then(present),
+        physical_timer: table.optional("physical-timer", problems).map_or(PhysicalTimer::Given, |timer| timer.value),
+        name,
+    };
+    table.close(problems);
+    Some(partition)
+}
+
+fn present<T>(value: Spanned<Option<T>>) -> Option<Spanned<T>> {
+    Some(Spanned::new(value.value?, value.span))
+}
+
+fn read_memories(owner: &str, table: &mut Table<'_>, problems: &mut Problems) -> Vec<Memory> {
+    let named = table.named("memory", problems);
+    named.into_iter().filter_map(|(name, value)| read_memory(owner, name, value, problems)).collect()
+}
+
+fn read_memory(owner: &str, name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Memory> {
+    check_name("memory", &name, problems);
+    let title = format!("memory `{}` of partition `{owner}`", name.value);
+    let mut table = Table::open(value, title, name.span, problems)?;
+    let memory = Memory {
+        ipa: table.optional("ipa", problems),
+        pa: table.optional("pa", problems),
+        size: table.required::<Size>("size", problems).map(|size| size.map(|size| size.0)),
+        access: table.optional("access", problems).map_or(Access::RW, |access| access.value),
+        identity: table.optional::<bool>("identity", problems).filter(|flag| flag.value).map(|flag| flag.span),
+        zero: table.optional("zero", problems).is_some_and(|flag| flag.value),
+        name,
+    };
+    table.close(problems);
+    Some(memory)
+}
+
+fn read_devices(table: &mut Table<'_>, problems: &mut Problems) -> Vec<DeviceUse> {
+    let devices = table.optional::<Vec<Spanned<DeviceUse>>>("devices", problems);
+    devices.map_or(Vec::new(), |list| list.value.into_iter().map(|device| device.value).collect())
+}
+
+impl Read for DeviceUse {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if let DeValue::String(name) = value.node() {
+            let name = Spanned::new(name.clone().into_owned(), value.span());
+            return Some(Self { name, ipa: None, access: None });
+        }
+        if !value.node().is_table() {
+            return value.wrong_type("device names, or { name = .., ipa = .. }", problems);
+        }
+        let mut table = Table::open(value, "the device", value.span(), problems)?;
+        let name = table.required("name", problems);
+        let (ipa, access) = (table.optional("ipa", problems), table.optional("access", problems));
+        table.close(problems);
+        Some(Self { name: name?, ipa, access })
+    }
+}
+
+impl Read for Image {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if let DeValue::String(text) = value.node() {
+            let is_path = text.contains(['/', '.', '\\']);
+            return Some(if is_path { Self::Path(text.to_string()) } else { Self::Crate(text.to_string()) });
+        }
+        if !value.node().is_table() {
+            return value.wrong_type("a crate's name, a path, or { guest = .. }", problems);
+        }
+        let mut table = Table::open(value, "the image", value.span(), problems)?;
+        let guest = table.required::<String>("guest", problems);
+        table.close(problems);
+        Some(Self::Guest(guest?.value))
+    }
+}
+
+impl Read for Stage2 {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        choice(&[("full", Self::Full), ("compact", Self::Compact)], value, problems)
+    }
+}
+
+impl Read for PhysicalTimer {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        choice(&[("given", Self::Given), ("trapped", Self::Trapped)], value, problems)
+    }
+}
+
+/// `dma = "trusted"`.
+#[derive(Clone, Copy)]
+struct Trusted;
+
+impl Read for Trusted {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        choice(&[("trusted", Self)], value, problems)
+    }
+}
+
+impl Read for Option<DeviceTree> {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        if let DeValue::Boolean(wanted) = value.node() {
+            return Some(wanted.then_some(DeviceTree { ipa: None }));
+        }
+        if !value.node().is_table() {
+            return value.wrong_type("true, or { ipa = .. }", problems);
+        }
+        let mut table = Table::open(value, "`device-tree`", value.span(), problems)?;
+        let ipa = table.optional("ipa", problems).map(|ipa| ipa.value);
+        table.close(problems);
+        Some(Some(DeviceTree { ipa }))
+    }
+}
+
+/// Most characters of a name: the log and the plan hold it for every message.
+const NAME_MAX: usize = 31;
+
+fn check_name(kind: &str, name: &Spanned<String>, problems: &mut Problems) {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let length = name.value.chars().count();
+    if !(1..=NAME_MAX).contains(&length) || !name.value.chars().all(letter) {
+        let problem = Problem::new(Code::InvalidName, name.span, format!("`{}` cannot name a {kind}", name.value));
+        problems.add(problem.help(format!("use 1 to {NAME_MAX} letters, digits, `-` or `_`")));
+    }
+}

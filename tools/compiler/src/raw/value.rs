@@ -1,0 +1,149 @@
+//! Scalars, lists, sizes and ranges.
+
+use septum_stage2::{Access, Granule};
+use toml::de::{DeInteger, DeValue};
+
+use super::{Read, Table, Value, suggest};
+use crate::problem::{Code, Problem, Problems};
+use crate::source::Spanned;
+
+impl Read for String {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        match value.node() {
+            DeValue::String(text) => Some(text.clone().into_owned()),
+            _ => value.wrong_type("a string", problems),
+        }
+    }
+}
+
+impl Read for bool {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        match value.node() {
+            DeValue::Boolean(flag) => Some(*flag),
+            _ => value.wrong_type("true or false", problems),
+        }
+    }
+}
+
+impl Read for u64 {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        match value.node() {
+            DeValue::Integer(integer) => integer_up_to(integer, u64::MAX, value, problems),
+            _ => value.wrong_type("an integer", problems),
+        }
+    }
+}
+
+impl Read for u32 {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        match value.node() {
+            DeValue::Integer(integer) => {
+                integer_up_to(integer, u64::from(Self::MAX), value, problems).and_then(|wide| wide.try_into().ok())
+            }
+            _ => value.wrong_type("an integer", problems),
+        }
+    }
+}
+
+fn integer_up_to(integer: &DeInteger<'_>, most: u64, value: Value<'_>, problems: &mut Problems) -> Option<u64> {
+    let number = u64::from_str_radix(integer.as_str(), integer.radix()).ok().filter(|number| *number <= most);
+    if number.is_none() {
+        let message = format!("{} is out of range", value.title());
+        let problem = Problem::new(Code::OutOfRange, value.span(), message);
+        problems.add(problem.here(format!("must be from 0 to {most:#x}")));
+    }
+    number
+}
+
+impl<T: Read> Read for Vec<Spanned<T>> {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        let DeValue::Array(items) = value.node() else { return value.wrong_type("a list", problems) };
+        let item = |node| Value { node, ..value }.read(problems);
+        Some(items.iter().filter_map(item).collect())
+    }
+}
+
+/// Bytes: an integer, or a string with a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size(pub u64);
+
+impl Read for Size {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        match value.node() {
+            DeValue::Integer(_) => u64::read(value, problems).map(Self),
+            DeValue::String(text) => size_from_text(text).or_else(|| invalid_size(text, value, problems)).map(Self),
+            _ => value.wrong_type("a size such as \"16MiB\"", problems),
+        }
+    }
+}
+
+fn size_from_text(text: &str) -> Option<u64> {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '_')).unwrap_or(text.len());
+    let (number, unit) = text.split_at(digits);
+    let number: u64 = number.replace('_', "").parse().ok()?;
+    let shift = match unit.trim_start() {
+        "KiB" => 10,
+        "MiB" => 20,
+        "GiB" => 30,
+        "TiB" => 40,
+        _ => return None,
+    };
+    number.checked_mul(1 << shift)
+}
+
+fn invalid_size(text: &str, value: Value<'_>, problems: &mut Problems) -> Option<u64> {
+    let problem = Problem::new(Code::InvalidSize, value.span(), format!("\"{text}\" is no size"));
+    let help = "write a whole number and KiB, MiB, GiB or TiB, as in \"16MiB\", or an integer of bytes";
+    problems.add(problem.here("not a size below 2^64 bytes").help(help));
+    None
+}
+
+/// A range of addresses, not yet checked for wrapping: `{ at = 0x4000_0000, size = "1GiB" }`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First byte.
+    pub at: u64,
+    /// Bytes.
+    pub size: u64,
+}
+
+impl Read for Range {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        let mut table = Table::open(value, value.title(), value.span(), problems)?;
+        let at = table.required::<u64>("at", problems);
+        let size = table.required::<Size>("size", problems);
+        table.close(problems);
+        Some(Self { at: at?.value, size: size?.value.0 })
+    }
+}
+
+/// The meaning of a string that must be one of `words`.
+pub fn choice<T: Copy>(words: &[(&str, T)], value: Value<'_>, problems: &mut Problems) -> Option<T> {
+    let DeValue::String(text) = value.node() else {
+        return value.wrong_type(&format!("one of {}", list(words)), problems);
+    };
+    let found = words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning);
+    if found.is_none() {
+        let problem =
+            Problem::new(Code::InvalidChoice, value.span(), format!("{} cannot be \"{text}\"", value.title()));
+        let near = suggest(text, words.iter().map(|(word, _)| *word)).map(|word| format!("did you mean \"{word}\"?"));
+        problems.add(problem.here(format!("must be one of {}", list(words))).maybe_help(near));
+    }
+    found
+}
+
+fn list<T>(words: &[(&str, T)]) -> String {
+    words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
+}
+
+impl Read for Granule {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        choice(&[("4k", Self::K4), ("16k", Self::K16), ("64k", Self::K64)], value, problems)
+    }
+}
+
+impl Read for Access {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        choice(&[("r", Self::R), ("rw", Self::RW), ("rx", Self::RX), ("rwx", Self::RWX)], value, problems)
+    }
+}

@@ -1,0 +1,86 @@
+//! The checker's files as tests give them: boards and paths from disk, partition crates as small ELFs from memory.
+#![allow(dead_code, reason = "no test uses all of it")]
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use septum_compiler::check::{FileError, Files, Loaded};
+
+use crate::support;
+
+/// Boards of `boards`, each folder searched in turn, and files beside the configurations in `configs`.
+pub struct Tree {
+    pub boards: Vec<PathBuf>,
+    pub configs: PathBuf,
+}
+
+/// The repository's root.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the repository").to_owned()
+}
+
+/// The shipped boards, for configurations in `configs`.
+pub fn shipped(configs: PathBuf) -> Tree {
+    Tree { boards: vec![root().join("boards")], configs }
+}
+
+/// A partition crate as the guest's linker script lays it out.
+pub fn partition_elf() -> Vec<u8> {
+    support::elf(&[
+        (0x4000_0000, 5, vec![0x1f; 0x5000], 0x5000),
+        (0x4000_5000, 4, vec![7; 0x1000], 0x1000),
+        (0x4000_6000, 6, vec![], 0x8000),
+        (0x4000_e000, 6, vec![9; 0x100], 0x2100),
+    ])
+}
+
+fn read(path: PathBuf) -> Result<Loaded, FileError> {
+    match fs::read(&path) {
+        Ok(bytes) => Ok(Loaded { bytes, path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::Missing),
+        Err(error) => Err(FileError::Unreadable(error.kind().to_string())),
+    }
+}
+
+impl Files for Tree {
+    fn boards(&self) -> Vec<String> {
+        let entries = self.boards.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
+        let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        names.sort();
+        names
+    }
+
+    fn board(&self, name: &str) -> Result<Loaded, FileError> {
+        let files = self.boards.iter().map(|folder| folder.join(name).join("board.toml"));
+        let found = files.filter(|file| file.exists()).map(read).next().unwrap_or(Err(FileError::Missing))?;
+        Ok(Loaded { path: PathBuf::from(format!("boards/{name}/board.toml")), ..found })
+    }
+
+    fn partitions(&self) -> Vec<String> {
+        vec!["hello".into(), "prober".into()]
+    }
+
+    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
+        match self.partitions().iter().any(|known| known == name) {
+            true => Ok(Loaded { bytes: partition_elf(), path: PathBuf::from(name) }),
+            false => Err(FileError::Missing),
+        }
+    }
+
+    fn file(&self, path: &str) -> Result<Loaded, FileError> {
+        read(self.configs.join(path))
+    }
+
+    fn guests(&self) -> Vec<String> {
+        vec!["u-boot-qemu_arm64".into()]
+    }
+
+    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
+        match name {
+            // As large as the real one, which tests do not fetch.
+            "u-boot-qemu_arm64" => Ok(Loaded { bytes: vec![0x1f; 971_304], path: PathBuf::from(name) }),
+            _ => Err(FileError::Missing),
+        }
+    }
+}
