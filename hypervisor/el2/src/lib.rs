@@ -11,6 +11,7 @@ pub mod fault;
 pub mod gic;
 pub mod machine;
 pub mod payload;
+pub mod psci;
 pub mod ring;
 pub mod uart;
 pub mod wake_ups;

@@ -1,0 +1,327 @@
+//! PSCI 1.1 (Arm DEN0022D) and SMCCC 1.2 (DEN0028) as a partition sees them: what each call is to do, apart from doing it.
+
+use septum_plan::call::{NOT_SUPPORTED, SUCCESS, psci};
+
+/// PSCI_VERSION's answer: 1.1.
+pub const VERSION_1_1: i64 = 1 << 16 | 1;
+/// SMCCC_VERSION's answer: 1.2.
+pub const SMCCC_1_2: i64 = 1 << 16 | 2;
+/// SMCCC_ARCH_WORKAROUND_1 to 4: what only firmware can do about the core's errata.
+pub const WORKAROUNDS: [u32; 4] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0x8000_0004];
+
+/// PSCI's error codes (DEN0022D 5.2.2).
+pub mod error {
+    /// An argument is no good.
+    pub const INVALID_PARAMETERS: i64 = -2;
+    /// The core is on already.
+    pub const ALREADY_ON: i64 = -4;
+    /// The core has been asked to start already.
+    pub const ON_PENDING: i64 = -5;
+    /// The entry point is no good.
+    pub const INVALID_ADDRESS: i64 = -9;
+}
+
+/// MIGRATE_INFO_TYPE: there is no Trusted OS to migrate.
+const NOTHING_TO_MIGRATE: i64 = 2;
+/// Bits of a power state, original format, that must be zero: 31:26 and 23:17.
+const POWER_STATE_RESERVED: u64 = 0xfcfe_0000;
+/// A power state's type: power-down; and its level.
+const POWER_STATE_DOWN: u64 = 1 << 16;
+const POWER_STATE_LEVEL: u64 = 0b11 << 24;
+/// The affinity fields of an MPIDR: Aff3 at bits 39:32, Aff2 to Aff0 at 23:0.
+const AFFINITY: u64 = 0xff_00ff_ffff;
+
+/// What PSCI knows of a virtual core.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CpuState {
+    /// Runs, or sleeps in WFI.
+    On,
+    /// Must be started.
+    Off,
+    /// Has been started but has not arrived.
+    OnPending,
+}
+
+impl CpuState {
+    /// AFFINITY_INFO's answer (DEN0022D 5.7).
+    const fn code(self) -> i64 {
+        match self {
+            Self::On => 0,
+            Self::Off => 1,
+            Self::OnPending => 2,
+        }
+    }
+}
+
+/// The partition that calls, as far as PSCI needs to know it.
+pub trait Partition {
+    /// How many virtual cores it has.
+    fn vcpus(&self) -> u16;
+    /// How far virtual core `vcpu` is; `vcpu` is below [`Partition::vcpus`].
+    fn state(&self, vcpu: u16) -> CpuState;
+    /// Whether a core may start at `ipa`: memory of the partition that it may execute.
+    fn is_executable(&self, ipa: u64) -> bool;
+    /// Whether the board's firmware answers SMCCC calls.
+    fn has_firmware(&self) -> bool;
+}
+
+/// What to do about a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Go on with this in x0.
+    Return(i64),
+    /// Start a virtual core that is off; if another core wins the race for it, answer [`error::ON_PENDING`].
+    CpuOn {
+        /// Which.
+        vcpu: u16,
+        /// Where: an intermediate address.
+        entry: u64,
+        /// Its x0.
+        context: u64,
+    },
+    /// Switch the calling core off.
+    CpuOff,
+    /// Wait for an interrupt, then go on with SUCCESS.
+    Standby,
+    /// The partition switches itself off.
+    SystemOff,
+    /// The partition starts anew.
+    SystemReset,
+    /// Ask the firmware the same, x0 to x3, and go on with its x0.
+    Forward,
+    /// No call of PSCI's or the architecture's.
+    Unknown,
+}
+
+/// VMPIDR_EL2's affinity of virtual core `vcpu`: sixteen cores to a cluster, since a GICv3 SGI's target list has sixteen
+/// bits.
+pub const fn affinity(vcpu: u16) -> u64 {
+    (vcpu as u64 >> 4) << 8 | vcpu as u64 & 0xf
+}
+
+/// What to do about the call `x`, x0 to at least x3.
+pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
+    let argument = |index| x.get(index).copied().unwrap_or(0);
+    let narrow = |index| argument(index) & 0xffff_ffff;
+    match argument(0) as u32 {
+        psci::VERSION => Action::Return(VERSION_1_1),
+        psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => cpu_suspend(narrow(1)),
+        psci::CPU_OFF => Action::CpuOff,
+        psci::CPU_ON_32 => cpu_on(narrow(1), narrow(2), narrow(3), partition),
+        psci::CPU_ON_64 => cpu_on(argument(1), argument(2), argument(3), partition),
+        psci::AFFINITY_INFO_32 => Action::Return(affinity_info(narrow(1), narrow(2), partition)),
+        psci::AFFINITY_INFO_64 => Action::Return(affinity_info(argument(1), narrow(2), partition)),
+        psci::MIGRATE_INFO_TYPE => Action::Return(NOTHING_TO_MIGRATE),
+        psci::SYSTEM_OFF => Action::SystemOff,
+        psci::SYSTEM_RESET => Action::SystemReset,
+        psci::FEATURES => Action::Return(features(narrow(1) as u32)),
+        psci::SMCCC_VERSION => Action::Return(SMCCC_1_2),
+        psci::SMCCC_ARCH_FEATURES => arch_features(narrow(1) as u32, partition),
+        number if is_workaround(number) => forward(partition),
+        _ => Action::Unknown,
+    }
+}
+
+/// DEN0022D 5.4: standby only, so that no state is lost and the entry point does not matter.
+const fn cpu_suspend(power_state: u64) -> Action {
+    if power_state & (POWER_STATE_RESERVED | POWER_STATE_DOWN | POWER_STATE_LEVEL) != 0 {
+        Action::Return(error::INVALID_PARAMETERS)
+    } else {
+        Action::Standby
+    }
+}
+
+/// DEN0022D 5.6.
+fn cpu_on(target: u64, entry: u64, context: u64, partition: &impl Partition) -> Action {
+    let Some(vcpu) = vcpu_at(target, partition) else { return Action::Return(error::INVALID_PARAMETERS) };
+    match partition.state(vcpu) {
+        CpuState::On => Action::Return(error::ALREADY_ON),
+        CpuState::OnPending => Action::Return(error::ON_PENDING),
+        CpuState::Off if entry & 0b11 != 0 || !partition.is_executable(entry) => Action::Return(error::INVALID_ADDRESS),
+        CpuState::Off => Action::CpuOn { vcpu, entry, context },
+    }
+}
+
+/// DEN0022D 5.7. At a level above 0 the affinity fields below it are ignored, and the group is as far as its furthest
+/// core.
+fn affinity_info(target: u64, level: u64, partition: &impl Partition) -> i64 {
+    let mask = match level {
+        0 => AFFINITY,
+        1 => AFFINITY & !0xff,
+        2 => AFFINITY & !0xffff,
+        3 => AFFINITY & !0xff_ffff,
+        _ => return error::INVALID_PARAMETERS,
+    };
+    if target & !AFFINITY != 0 {
+        return error::INVALID_PARAMETERS;
+    }
+    let group = (0..partition.vcpus()).filter(|vcpu| (affinity(*vcpu) ^ target) & mask == 0);
+    let codes = group.map(|vcpu| partition.state(vcpu).code());
+    // On (0) outdoes on-pending (2), which outdoes off (1).
+    codes.min_by_key(|code| [0, 2, 1].get(*code as usize).copied().unwrap_or(3)).unwrap_or(error::INVALID_PARAMETERS)
+}
+
+fn vcpu_at(target: u64, partition: &impl Partition) -> Option<u16> {
+    (0..partition.vcpus()).find(|vcpu| affinity(*vcpu) == target)
+}
+
+/// DEN0022D 5.15: 0 for what there is; CPU_SUSPEND's flags are 0 too, the original format and platform-coordinated.
+const fn features(number: u32) -> i64 {
+    match number {
+        psci::VERSION
+        | psci::CPU_SUSPEND_32
+        | psci::CPU_SUSPEND_64
+        | psci::CPU_OFF
+        | psci::CPU_ON_32
+        | psci::CPU_ON_64
+        | psci::AFFINITY_INFO_32
+        | psci::AFFINITY_INFO_64
+        | psci::MIGRATE_INFO_TYPE
+        | psci::SYSTEM_OFF
+        | psci::SYSTEM_RESET
+        | psci::FEATURES
+        | psci::SMCCC_VERSION => SUCCESS,
+        _ => NOT_SUPPORTED,
+    }
+}
+
+/// DEN0028 7.3.
+fn arch_features(number: u32, partition: &impl Partition) -> Action {
+    match number {
+        psci::SMCCC_VERSION | psci::SMCCC_ARCH_FEATURES => Action::Return(SUCCESS),
+        _ if is_workaround(number) => forward(partition),
+        _ => Action::Return(NOT_SUPPORTED),
+    }
+}
+
+fn is_workaround(number: u32) -> bool {
+    WORKAROUNDS.contains(&number)
+}
+
+fn forward(partition: &impl Partition) -> Action {
+    if partition.has_firmware() { Action::Forward } else { Action::Return(NOT_SUPPORTED) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use CpuState::{Off, On, OnPending};
+
+    struct Fake {
+        states: Vec<CpuState>,
+        firmware: bool,
+    }
+
+    impl Partition for Fake {
+        fn vcpus(&self) -> u16 {
+            self.states.len() as u16
+        }
+        fn state(&self, vcpu: u16) -> CpuState {
+            self.states[usize::from(vcpu)]
+        }
+        fn is_executable(&self, ipa: u64) -> bool {
+            (0x4000_0000..0x5000_0000).contains(&ipa)
+        }
+        fn has_firmware(&self) -> bool {
+            self.firmware
+        }
+    }
+
+    fn ask(states: &[CpuState], x: &[u64]) -> Action {
+        decide(x, &Fake { states: states.to_vec(), firmware: false })
+    }
+
+    fn cpu_on(states: &[CpuState], target: u64, entry: u64) -> Action {
+        ask(states, &[psci::CPU_ON_64.into(), target, entry, 77])
+    }
+
+    #[test]
+    fn cpu_on_starts_a_core_that_is_off() {
+        assert_eq!(cpu_on(&[On, Off], 1, 0x4000_0000), Action::CpuOn { vcpu: 1, entry: 0x4000_0000, context: 77 });
+    }
+
+    #[test]
+    fn cpu_on_takes_32_bits_of_each_argument_in_its_smc32_form() {
+        let high = 0xffff_ffff_0000_0000;
+        let x = [psci::CPU_ON_32.into(), high | 1, high | 0x4000_0000, high | 7];
+        assert_eq!(ask(&[On, Off], &x), Action::CpuOn { vcpu: 1, entry: 0x4000_0000, context: 7 });
+    }
+
+    #[test]
+    fn cpu_on_gives_every_error_of_the_specification() {
+        let refused = Action::Return;
+        assert_eq!(cpu_on(&[On, On], 1, 0x4000_0000), refused(error::ALREADY_ON));
+        assert_eq!(cpu_on(&[On], 0, 0x4000_0000), refused(error::ALREADY_ON));
+        assert_eq!(cpu_on(&[On, OnPending], 1, 0x4000_0000), refused(error::ON_PENDING));
+        for foreign in [2, 16, 1 << 8, 1 << 31 | 1, 1 << 32, u64::MAX] {
+            assert_eq!(cpu_on(&[On, Off], foreign, 0x4000_0000), refused(error::INVALID_PARAMETERS), "{foreign:#x}");
+        }
+        for entry in [0, 0x4000_0002, 0x5000_0000, u64::MAX] {
+            assert_eq!(cpu_on(&[On, Off], 1, entry), refused(error::INVALID_ADDRESS), "{entry:#x}");
+        }
+    }
+
+    #[test]
+    fn affinities_are_contiguous_and_sixteen_to_a_cluster() {
+        assert_eq!([0, 1, 15, 16, 17, 35].map(affinity), [0, 1, 15, 0x100, 0x101, 0x203]);
+    }
+
+    #[test]
+    fn affinity_info_tells_cores_and_clusters() {
+        let info = |states: &[CpuState], target, level| ask(states, &[psci::AFFINITY_INFO_64.into(), target, level]);
+        assert_eq!(info(&[On, Off, OnPending], 0, 0), Action::Return(0));
+        assert_eq!(info(&[On, Off, OnPending], 1, 0), Action::Return(1));
+        assert_eq!(info(&[On, Off, OnPending], 2, 0), Action::Return(2));
+        assert_eq!(info(&[On, Off, OnPending], 3, 0), Action::Return(error::INVALID_PARAMETERS));
+        assert_eq!(info(&[On, Off], 0, 4), Action::Return(error::INVALID_PARAMETERS));
+        assert_eq!(info(&[On, Off], 1 << 31, 1), Action::Return(error::INVALID_PARAMETERS));
+        assert_eq!(info(&[Off, Off, On], 0x55, 1), Action::Return(0));
+        assert_eq!(info(&[Off, Off, OnPending], 0, 2), Action::Return(2));
+        assert_eq!(info(&[Off, Off], 0, 3), Action::Return(1));
+        assert_eq!(info(&[Off, Off], 0x100, 1), Action::Return(error::INVALID_PARAMETERS));
+    }
+
+    #[test]
+    fn suspend_is_standby_or_refused() {
+        let suspend = |state: u64| ask(&[On], &[psci::CPU_SUSPEND_64.into(), state]);
+        assert_eq!(suspend(0), Action::Standby);
+        assert_eq!(suspend(0x1234), Action::Standby);
+        for state in [1 << 16, 1 << 24, 1 << 17, 1 << 31] {
+            assert_eq!(suspend(state), Action::Return(error::INVALID_PARAMETERS), "{state:#x}");
+        }
+    }
+
+    #[test]
+    fn features_agree_with_what_is_answered() {
+        for number in (0x8400_0000..0x8400_0040).chain(0xc400_0000..0xc400_0040) {
+            let known = ask(&[On], &[number]) != Action::Unknown;
+            let told = ask(&[On], &[psci::FEATURES.into(), number]) == Action::Return(SUCCESS);
+            assert_eq!(known, told, "{number:#x}");
+        }
+        assert_eq!(ask(&[On], &[psci::FEATURES.into(), psci::SMCCC_VERSION.into()]), Action::Return(SUCCESS));
+    }
+
+    #[test]
+    fn workarounds_are_the_firmware_s_where_there_is_one() {
+        let with_firmware = Fake { states: vec![On], firmware: true };
+        for number in WORKAROUNDS.map(u64::from) {
+            assert_eq!(decide(&[number], &with_firmware), Action::Forward);
+            assert_eq!(decide(&[psci::SMCCC_ARCH_FEATURES.into(), number], &with_firmware), Action::Forward);
+            assert_eq!(ask(&[On], &[number]), Action::Return(NOT_SUPPORTED));
+            assert_eq!(ask(&[On], &[psci::SMCCC_ARCH_FEATURES.into(), number]), Action::Return(NOT_SUPPORTED));
+        }
+    }
+
+    #[test]
+    fn the_rest_of_psci_is_unknown() {
+        // MIGRATE, SYSTEM_RESET2, MEM_PROTECT, TRNG_VERSION, TRNG_RND64.
+        for number in [0x8400_0005, 0xc400_0012, 0x8400_0012, 0x8400_0013, 0x8400_0050, 0xc400_0053] {
+            assert_eq!(ask(&[On], &[number]), Action::Unknown, "{number:#x}");
+        }
+        assert_eq!(ask(&[On], &[psci::MIGRATE_INFO_TYPE.into()]), Action::Return(2));
+        assert_eq!(ask(&[On], &[psci::VERSION.into()]), Action::Return(0x1_0001));
+        assert_eq!(ask(&[On], &[psci::CPU_OFF.into()]), Action::CpuOff);
+        assert_eq!(ask(&[On], &[psci::SYSTEM_OFF.into()]), Action::SystemOff);
+        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::SystemReset);
+    }
+}
