@@ -6,6 +6,7 @@
 pub mod devices;
 pub mod el2_space;
 pub mod header;
+pub mod reader;
 mod tables;
 
 use septum_plan::{BootBlock, boot, record, space};
@@ -16,6 +17,7 @@ use crate::el2_elf::{El2, El2ElfError};
 use crate::layout::{Layout, Needs};
 use crate::plan_writer::{self, Decided, Regime};
 use crate::system::System;
+use crate::verify::{self, VerifyError};
 use devices::Devices;
 use el2_space::El2Space;
 
@@ -60,6 +62,9 @@ pub enum BuildError {
     /// Plan and tables are larger than their window.
     #[error("plan and tables take {0} bytes, more than EL2 has room for")]
     PlanTooLarge(u64),
+    /// The proof failed: this is a fault of Septum, not of the configuration.
+    #[error("the finished image does not do what the configuration says, so it is not written:\n{0}")]
+    Unproven(#[from] VerifyError),
     /// The image needs more memory than was set apart for it.
     #[error("the image takes {needed} bytes of memory, but only {reserved} are set apart for it")]
     TooLarge {
@@ -96,7 +101,9 @@ impl Image {
 pub fn build(system: &System, el2_elf: &[u8]) -> Result<Image, BuildError> {
     let draft = Draft::new(system, El2::read(el2_elf)?)?;
     draft.check_room()?;
-    Ok(Image { bytes: draft.write()? })
+    let bytes = draft.write()?;
+    verify::prove(system, &draft.el2, &bytes)?;
+    Ok(Image { bytes })
 }
 
 /// Everything decided, nothing written.
@@ -147,7 +154,8 @@ impl<'a> Draft<'a> {
     }
 
     fn plan(&self, regime: &Regime) -> Vec<u8> {
-        let decided = Decided { devices: &self.devices, space: &self.space, layout: &self.layout, regime };
+        let decided =
+            Decided { el2: &self.el2.parts, devices: &self.devices, space: &self.space, layout: &self.layout, regime };
         plan_writer::write(self.system, decided)
     }
 

@@ -6,6 +6,7 @@
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`payload`]: what a partition runs, read from a file;
 //! * [`linux`]: a Linux guest placed in its memory;
+//! * [`verify`]: what an image's bytes really do;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
@@ -23,3 +24,4 @@ pub mod problem;
 mod raw;
 pub mod source;
 pub mod system;
+pub mod verify;

@@ -8,11 +8,11 @@ use septum_plan::record::{
 use septum_plan::{
     CoreRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
 };
-use septum_stage2::{Access, Granule, Ipa};
+use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::board::PaSpan;
-use crate::el2_elf::PAGE;
+use crate::el2_elf::{PAGE, Part};
 use crate::image::devices::Devices;
 use crate::image::el2_space::El2Space;
 use crate::layout::Layout;
@@ -21,6 +21,8 @@ use crate::system::{Partition, Region, System};
 /// What the plan says besides the [`System`]: everything that was decided while the image was laid out.
 #[derive(Clone, Copy, Debug)]
 pub struct Decided<'a> {
+    /// EL2's pages by their rights.
+    pub el2: &'a [Part],
     /// EL2's devices.
     pub devices: &'a Devices,
     /// EL2's mappings.
@@ -150,11 +152,23 @@ impl Records {
     }
 
     fn add_el2_regions(&mut self, system: &System, decided: Decided<'_>) {
-        let memory = PaSpan { start: system.board.load, size: decided.layout.memory_bytes };
-        self.add_foreign("el2", memory, OWNER_EL2, RegionKind::El2);
+        let load = system.board.load.get();
+        let span = |offset, size| PaSpan { start: Pa::new(load + offset), size };
+        // The parts come before the whole, so that who looks an address up finds the narrower name first.
+        for part in decided.el2 {
+            let name = part_name(part.access);
+            self.add_foreign(name, span(part.offset, part.size), OWNER_EL2, RegionKind::El2);
+            self.regions.last_mut().into_iter().for_each(|region| region.access = access_bits(part.access));
+        }
+        let whole = span(0, decided.layout.memory_bytes);
+        self.add_foreign("el2", whole, OWNER_EL2, RegionKind::El2);
         for frame in &decided.devices.frames {
             let span = PaSpan { start: frame.pa, size: frame.size };
             self.add_foreign(&frame.name, span, OWNER_EL2, RegionKind::Device);
+        }
+        // Firmware's memory, but EL2 writes there while it starts the cores.
+        for page in &decided.space.release_pages {
+            self.add_foreign("spin-table", *page, OWNER_EL2, RegionKind::CarveOut);
         }
     }
 
@@ -293,6 +307,15 @@ fn append<T>(all: &mut Vec<T>, more: impl IntoIterator<Item = T>) -> Slice {
     let first = all.len();
     all.extend(more);
     Slice { offset: first as u32, count: (all.len() - first) as u32 }
+}
+
+/// How fault reports name EL2's pages with these rights.
+const fn part_name(access: Access) -> &'static str {
+    match (access.write, access.execute) {
+        (true, _) => "el2-data",
+        (false, true) => "el2-text",
+        (false, false) => "el2-rodata",
+    }
 }
 
 fn owner_of_core(system: &System, core: u32) -> (u16, u16) {

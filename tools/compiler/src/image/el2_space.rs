@@ -22,6 +22,8 @@ pub struct El2Space {
     pub boot: Vec<Mapping>,
     /// RAM as the boot root maps it.
     pub ram: Vec<Ram>,
+    /// The pages of all spin-table release addresses.
+    pub release_pages: Vec<PaSpan>,
     /// Per core: where the boot root maps its spin-table release address, or 0.
     pub release: Vec<u64>,
     /// Per partition: what is mapped besides while its payload is loaded.
@@ -83,7 +85,9 @@ impl El2Space {
 
     fn add_release_page(&mut self, window: &mut Window, page: u64) -> Option<u64> {
         let (start, attributes) = (Pa::new(page), Attributes { access: Access::RW, memory: Memory::NonCacheable });
-        let va = window.take(PaSpan { start, size: PAGE })?;
+        let span = PaSpan { start, size: PAGE };
+        let va = window.take(span)?;
+        self.release_pages.push(span);
         self.boot.push(Mapping { va: Va::new(va), pa: start, size: PAGE, attributes });
         Some(va)
     }

@@ -33,11 +33,37 @@ pub(super) fn check_load(board: &Board) -> Result<(), BuildError> {
 /// Fills the header in `image`'s first bytes, the code words apart.
 pub(super) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
     const _: () = assert!(MAGIC_OFFSET + MAGIC.len() <= boot::OFFSET);
-    let text_offset = board.load.get() - base(board);
-    for (offset, value) in [(TEXT_OFFSET, text_offset), (IMAGE_SIZE, memory_bytes), (FLAGS, FLAGS_STATIC)] {
+    for (offset, value) in [(TEXT_OFFSET, text_offset_of(board)), (IMAGE_SIZE, memory_bytes), (FLAGS, FLAGS_STATIC)] {
         image[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
     }
     image[MAGIC_OFFSET..][..MAGIC.len()].copy_from_slice(&MAGIC);
+}
+
+/// Whether `image` starts with such a header.
+pub(super) fn is_present(image: &[u8]) -> bool {
+    image.get(MAGIC_OFFSET..).is_some_and(|rest| rest.starts_with(&MAGIC))
+}
+
+/// Checks the fields that do not depend on the board; the error names the field.
+pub(super) fn check(image: &[u8], memory_bytes: u64) -> Result<(), &'static str> {
+    if field(image, FLAGS) != Some(FLAGS_STATIC) {
+        return Err("flags field");
+    }
+    (field(image, IMAGE_SIZE) == Some(memory_bytes)).then_some(()).ok_or("image_size")
+}
+
+/// `text_offset` as `image`'s header has it.
+pub fn text_offset(image: &[u8]) -> Option<u64> {
+    field(image, TEXT_OFFSET)
+}
+
+/// `text_offset` as `board` needs it.
+pub fn text_offset_of(board: &Board) -> u64 {
+    board.load.get() - base(board)
+}
+
+fn field(image: &[u8], offset: usize) -> Option<u64> {
+    image.get(offset..)?.first_chunk().copied().map(u64::from_le_bytes)
 }
 
 /// The 2 MiB boundary at or below the start of RAM.

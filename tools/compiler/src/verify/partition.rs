@@ -1,0 +1,132 @@
+//! One partition: its registers, what its Stage-2 tables reach, and whether that is what its regions say.
+
+use septum_plan::record::{ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS};
+use septum_plan::{GicVersion, PartitionRecord, RegionKind, RegionRecord};
+use septum_stage2::walker::Walker;
+use septum_stage2::{Access, Memory};
+
+use super::Context;
+use super::reach::{Reach, Reached};
+use super::violation::{Findings, Range, Tables, Violation};
+use crate::image::devices::REDISTRIBUTOR;
+
+/// What one partition reaches.
+#[derive(Clone, Debug)]
+pub struct PartitionReach {
+    /// Its name.
+    pub name: String,
+    /// What its Stage-2 tables reach.
+    pub reached: Reached,
+}
+
+/// Walks `partition`'s tables and compares.
+pub(super) fn check(context: &Context<'_>, partition: &PartitionRecord, findings: &mut Findings) -> PartitionReach {
+    let name = context.plan.text(partition.name).to_owned();
+    let tables = Tables::Partition(name.clone());
+    let mut reached = Reached::default();
+    match Walker::new(partition.vtcr, partition.vttbr, context.pa_range) {
+        Err(error) => findings.add(Violation::Register { tables, error }),
+        Ok(walker) => {
+            if partition.vmid == 0 || u16::from(walker.vmid()) != partition.vmid {
+                findings.add(Violation::Vmid { partition: name.clone(), vmid: partition.vmid });
+            }
+            if let Err(refusal) = walker.leaves(&context.tables, context.budget(walker.granule_bytes()), &mut reached) {
+                findings.add(Violation::Descriptor { tables, refusal });
+            }
+        }
+    }
+    let one = One { context, partition, name: &name };
+    one.check_regions(&reached, findings);
+    one.check_emulated(&reached, findings);
+    one.check_entry(&reached, findings);
+    PartitionReach { name, reached }
+}
+
+struct One<'a> {
+    context: &'a Context<'a>,
+    partition: &'a PartitionRecord,
+    name: &'a str,
+}
+
+impl One<'_> {
+    /// Whether the tables reach every byte of every region as it says, and nothing else.
+    fn check_regions(&self, reached: &Reached, findings: &mut Findings) {
+        let mut done = 0;
+        for region in self.context.plan.regions_of(self.partition) {
+            let range = Range::new(region.ipa, region.size);
+            if range.start < done || region.size == 0 || region.ipa.checked_add(region.size).is_none() {
+                let (partition, region) = (self.name.to_owned(), self.region_name(region));
+                findings.add(Violation::RegionOrder { partition, region });
+                return;
+            }
+            self.check_gap(reached, Range { start: done, end: range.start }, findings);
+            self.check_region(reached, region, range, findings);
+            done = range.end;
+        }
+        self.check_gap(reached, Range { start: done, end: u64::MAX }, findings);
+    }
+
+    fn check_gap(&self, reached: &Reached, gap: Range, findings: &mut Findings) {
+        for reach in reached.within(gap) {
+            findings.add(Violation::Unplanned { partition: self.name.to_owned(), reach });
+        }
+    }
+
+    fn check_region(&self, reached: &Reached, region: &RegionRecord, range: Range, findings: &mut Findings) {
+        let mut found = 0;
+        let access = access(region.access);
+        for reach in reached.within(range) {
+            found += reach.size;
+            let pa = region.pa.wrapping_add(reach.input - region.ipa);
+            if reach.pa != pa || reach.access != access || Some(reach.memory) != memory(region) {
+                let (partition, region) = (self.name.to_owned(), self.region_name(region));
+                findings.add(Violation::Differs { partition, region, reach, pa, access });
+            }
+        }
+        if found != region.size {
+            let (partition, missing) = (self.name.to_owned(), region.size - found);
+            findings.add(Violation::Missing { partition, region: self.region_name(region), missing });
+        }
+    }
+
+    /// What EL2 emulates must trap, so nothing may be mapped there.
+    fn check_emulated(&self, reached: &Reached, findings: &mut Findings) {
+        let vcpus = self.context.plan.vcpus(self.partition).len() as u64;
+        let distributor = if self.context.plan.gic() == GicVersion::V3 { 0x1_0000 } else { 0x1000 };
+        let emulated = [
+            (self.partition.gicd_ipa, distributor, "the distributor"),
+            (self.partition.gicr_ipa, vcpus * REDISTRIBUTOR, "the redistributors"),
+            (self.partition.console_ipa, 0x1000, "the console"),
+        ];
+        for (ipa, size, what) in emulated.into_iter().filter(|(ipa, ..)| *ipa != NO_ADDRESS) {
+            for reach in reached.within(Range::new(ipa, size)) {
+                findings.add(Violation::Emulated { partition: self.name.to_owned(), what, reach });
+            }
+        }
+    }
+
+    fn check_entry(&self, reached: &Reached, findings: &mut Findings) {
+        let entry = self.partition.entry;
+        if !reached.find(entry).is_some_and(|reach: &Reach| reach.access.execute) {
+            findings.add(Violation::Entry { partition: self.name.to_owned(), entry });
+        }
+    }
+
+    fn region_name(&self, region: &RegionRecord) -> String {
+        self.context.plan.text(region.name).to_owned()
+    }
+}
+
+/// The rights behind a record's bits.
+pub(super) const fn access(bits: u8) -> Access {
+    Access { read: bits & ACCESS_READ != 0, write: bits & ACCESS_WRITE != 0, execute: bits & ACCESS_EXECUTE != 0 }
+}
+
+/// The memory type that a partition's region must have.
+const fn memory(region: &RegionRecord) -> Option<Memory> {
+    match RegionKind::from_code(region.kind) {
+        Some(RegionKind::Memory | RegionKind::Channel) => Some(Memory::Normal),
+        Some(RegionKind::Device) => Some(Memory::Device),
+        _ => None,
+    }
+}

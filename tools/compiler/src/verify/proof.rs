@@ -1,0 +1,192 @@
+//! The image against the configuration: every fact of the checked system, found again in the image's plan.
+//!
+//! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
+
+use septum_plan::record::NO_ADDRESS;
+use septum_plan::{BootBlock, PartitionRecord, RegionKind, RegionRecord, boot};
+use septum_stage2::{Ipa, Pa};
+
+use super::violation::{Findings, Range, Violation};
+use super::{Context, Verified, el2 as el2_walk, partition, segments, sharing};
+use crate::board::{Board, PaSpan};
+use crate::el2_elf::{El2, PAGE};
+use crate::image::header;
+use crate::system::{Partition, Region, System};
+
+/// Adds what of `system` the image tells otherwise.
+pub(super) fn compare(system: &System, el2: &El2, context: &Context<'_>, verified: &Verified, findings: &mut Findings) {
+    let mut differ = |whose: &str, what| {
+        findings.add(Violation::Configuration { whose: whose.to_owned(), what });
+    };
+    for (what, _) in board_facts(system, context, verified).into_iter().filter(|(_, agree)| !agree) {
+        differ("board", what);
+    }
+    if !el2_agrees(el2, context) {
+        differ("EL2", "its code, data or rights");
+    }
+    if system.partitions.len() != context.plan.partitions().len() {
+        differ("board", "the number of partitions");
+    }
+    for (index, (partition, record)) in system.partitions.iter().zip(context.plan.partitions()).enumerate() {
+        let one = One { context, verified, index, partition, record };
+        for (what, _) in one.facts().into_iter().filter(|(_, agree)| !agree) {
+            differ(&format!("`{}`", partition.name), what);
+        }
+    }
+}
+
+fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> Vec<(&'static str, bool)> {
+    let (board, header, block) = (&system.board, context.plan.header(), context.reader.block());
+    let power = board.power.registers.map(|span| span.start.get());
+    vec![
+        ("the name", context.plan.board() == board.name && context.plan.config() == system.config),
+        ("the load address", block.load == board.load.get()),
+        ("the text offset", header::text_offset(context.reader.image()) == Some(header::text_offset_of(board))),
+        ("EL2's memory", system.el2.start == board.load && block.memory_bytes <= system.el2.size),
+        ("the PARange", header.pa_range == board.pa_range.field()),
+        ("the interrupt controller", context.plan.gic() == board.gic.version && gic_agrees(board, context, verified)),
+        ("the console", console_agrees(system, context)),
+        ("the power control", context.plan.power_control() == board.power.control),
+        ("the power control's registers", device_pa(verified, header.power_va) == power),
+        ("the counter's frequency", header.counter_hz == board.counter_hz.unwrap_or(0)),
+        ("the way to start cores", context.plan.core_start() == board.core_start),
+        ("the cores", cores_agree(board, context, verified)),
+        ("the carve-outs", board.carve_outs.iter().all(|carve_out| has_carve_out(context, carve_out.span))),
+        ("the RAM", ram_agrees(board, context)),
+    ]
+}
+
+/// The file holds EL2's bytes but for the header's fields and the boot block, and the plan its parts.
+fn el2_agrees(el2: &El2, context: &Context<'_>) -> bool {
+    let load = context.reader.block().load;
+    let block_end = boot::OFFSET + size_of::<BootBlock>();
+    let image = context.reader.image();
+    let same = |range: std::ops::Range<usize>| image.get(range.clone()) == el2.bytes.get(range);
+    let parts = el2_walk::parts_of_el2(context).map(|r| (r.pa.wrapping_sub(load), r.size, partition::access(r.access)));
+    same(0..header::TEXT_OFFSET)
+        && same(block_end..el2.bytes.len())
+        && parts.eq(el2.parts.iter().map(|part| (part.offset, part.size, part.access)))
+}
+
+/// The physical address behind one of EL2's virtual ones; `None` for 0, which stands for "none".
+fn device_pa(verified: &Verified, va: u64) -> Option<u64> {
+    if va == 0 { None } else { verified.el2.run.pa_of(va) }
+}
+
+fn gic_agrees(board: &Board, context: &Context<'_>, verified: &Verified) -> bool {
+    let header = context.plan.header();
+    let start = |span: Option<PaSpan>| span.map(|span| span.start.get());
+    device_pa(verified, header.gicd_va) == Some(board.gic.distributor.start.get())
+        && (header.gicc_va == 0 || device_pa(verified, header.gicc_va) == start(board.gic.cpu_interface))
+        && (header.gich_va == 0 || device_pa(verified, header.gich_va) == start(board.gic.virtual_control))
+}
+
+fn console_agrees(system: &System, context: &Context<'_>) -> bool {
+    let device = system.board.devices.iter().find(|device| device.name == system.console.device);
+    let registers = device.and_then(|device| device.registers.first()).map(|span| span.start.get());
+    let header = context.plan.header();
+    context.plan.uart() == system.console.kind
+        && registers == Some(context.reader.block().uart)
+        && header.uart_clock_hz == system.console.clock_hz.unwrap_or(0)
+        && header.uart_baud == system.console.baud.unwrap_or(0)
+}
+
+fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> bool {
+    let records = context.plan.cores();
+    records.len() == board.cores.len()
+        && records.iter().zip(&board.cores).enumerate().all(|(index, (record, core))| {
+            let release = (record.release_va != 0).then(|| verified.el2.boot.pa_of(record.release_va));
+            let frames = board.gic.redistributors.map(|span| span.start.get() + index as u64 * 0x2_0000);
+            record.mpidr == core.mpidr
+                && release == core.release.map(|pa| Some(pa.get()))
+                && (record.gicr_va == 0 || device_pa(verified, record.gicr_va) == frames)
+        })
+}
+
+fn has_carve_out(context: &Context<'_>, span: PaSpan) -> bool {
+    context.plan.regions().iter().any(|region| {
+        let (kind, pa, size) = (RegionKind::from_code(region.kind), region.pa, region.size);
+        (kind, pa, size) == (Some(RegionKind::CarveOut), span.start.get(), span.size)
+    })
+}
+
+/// The boot root reads nothing but RAM, and all of it that is free: every page of a bank is in a record, or belongs to
+/// a carve-out or a spin table.
+fn ram_agrees(board: &Board, context: &Context<'_>) -> bool {
+    let in_bank = |range: Range| board.ram.iter().any(|bank| Range::new(bank.start.get(), bank.size).contains(range));
+    let records = || context.plan.ram().iter().map(|ram| Range::new(ram.pa, ram.size));
+    let mut taken: Vec<Range> = records().collect();
+    taken.extend(board.carve_outs.iter().map(|carve_out| Range::new(carve_out.span.start.get(), carve_out.span.size)));
+    taken.extend(board.cores.iter().filter_map(|core| core.release).map(|pa| Range::new(pa.get() & !(PAGE - 1), PAGE)));
+    taken.sort_by_key(|range| range.start);
+    let covered = |bank: &PaSpan| {
+        let end = bank.start.get() + bank.size;
+        let reach = taken.iter().fold(bank.start.get(), |done, range| {
+            // A carve-out need not end on a page; the rest of its page is not mapped.
+            if range.start <= done.next_multiple_of(PAGE) { done.max(range.end) } else { done }
+        });
+        reach.saturating_add(PAGE) > end
+    };
+    records().all(in_bank) && board.ram.iter().all(covered)
+}
+
+struct One<'a> {
+    context: &'a Context<'a>,
+    verified: &'a Verified,
+    index: usize,
+    partition: &'a Partition,
+    record: &'a PartitionRecord,
+}
+
+impl One<'_> {
+    fn facts(&self) -> Vec<(&'static str, bool)> {
+        let (plan, record, partition) = (&self.context.plan, self.record, self.partition);
+        let gic = partition.gic;
+        let mut vcpus = plan.vcpus(record).iter().map(|core| u32::from(*core));
+        vec![
+            ("the name", plan.text(record.name) == partition.name && record.line == partition.line),
+            ("the cores", vcpus.by_ref().eq(partition.cpus.iter().copied())),
+            ("the VMID", record.vmid == partition.vmid),
+            ("the shape of its tables", record.vtcr == partition.geometry.vtcr()),
+            ("the regions", self.regions_agree()),
+            ("the entry", record.entry == partition.entry.get() && record.arguments == partition.arguments),
+            ("the interrupts", sharing::intids(plan.interrupts(record)).eq(partition.interrupts.iter().copied())),
+            ("the distributor", record.gicd_ipa == address(gic.distributor)),
+            ("the CPU interface", record.gicc_ipa == address(gic.cpu_interface)),
+            ("the redistributors", record.gicr_ipa == address(gic.redistributors)),
+            ("the console", record.console_ipa == address(partition.console)),
+            ("the physical timer", (record.flags & 1 != 0) == partition.trap_physical_timer),
+            ("the payload", self.segments_agree()),
+        ]
+    }
+
+    fn regions_agree(&self) -> bool {
+        let records = self.context.plan.regions_of(self.record);
+        let pairs = records.iter().zip(&self.partition.regions);
+        records.len() == self.partition.regions.len()
+            && pairs.into_iter().all(|(record, region)| self.is(record, region))
+    }
+
+    fn is(&self, record: &RegionRecord, region: &Region) -> bool {
+        self.context.plan.text(record.name) == region.name
+            && (Ipa::new(record.ipa), Pa::new(record.pa), record.size) == (region.ipa, region.pa, region.size)
+            && RegionKind::from_code(record.kind) == Some(region.kind)
+            && partition::access(record.access) == region.access
+            && (record.owner as usize, record.line) == (self.index, region.line)
+    }
+
+    fn segments_agree(&self) -> bool {
+        let records = self.context.plan.segments(self.record);
+        let mut pairs = records.iter().zip(&self.partition.segments);
+        records.len() == self.partition.segments.len()
+            && pairs.all(|(record, segment)| {
+                let bytes = segments::bytes(self.context, &self.verified.el2, self.index, record);
+                bytes == Some(&segment.bytes)
+                    && (Ipa::new(record.ipa), record.zero_bytes) == (segment.ipa, segment.zero_bytes)
+            })
+    }
+}
+
+fn address(ipa: Option<Ipa>) -> u64 {
+    ipa.map_or(NO_ADDRESS, Ipa::get)
+}

@@ -1,0 +1,253 @@
+//! What can be wrong with an image that is intact: each kind with the names of all parties.
+
+use septum_stage2::Access;
+use septum_stage2::control::RegisterError;
+use septum_stage2::walk::Refusal;
+
+use super::reach::Reach;
+
+/// A half-open range of addresses, printed `[a..b)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Range {
+    /// First byte.
+    pub start: u64,
+    /// Byte past the last.
+    pub end: u64,
+}
+
+impl Range {
+    /// `size` bytes from `start` on; cut off at 2^64 - 1.
+    pub const fn new(start: u64, size: u64) -> Self {
+        Self { start, end: start.saturating_add(size) }
+    }
+
+    /// Whether `address` is in it.
+    pub const fn has(self, address: u64) -> bool {
+        self.start <= address && address < self.end
+    }
+
+    /// Whether both have a byte in common.
+    pub const fn overlaps(self, other: Self) -> bool {
+        self.start < other.end && other.start < self.end
+    }
+
+    /// Whether every byte of `other` is in `self`.
+    pub const fn contains(self, other: Self) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+impl std::fmt::Display for Range {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "[{:#x}..{:#x})", self.start, self.end)
+    }
+}
+
+/// Whose tables: a partition's Stage-2, or one of EL2's roots.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// The Stage-2 tables of the partition with this name.
+    Partition(String),
+    /// EL2's run root.
+    Run,
+    /// EL2's boot root.
+    Boot,
+    /// EL2's loader root for the partition with this name.
+    Loader(String),
+}
+
+impl std::fmt::Display for Tables {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Partition(name) => write!(f, "the Stage-2 tables of partition `{name}`"),
+            Self::Run => f.write_str("EL2's run root"),
+            Self::Boot => f.write_str("EL2's boot root"),
+            Self::Loader(name) => write!(f, "EL2's loader root for partition `{name}`"),
+        }
+    }
+}
+
+/// Something that an image must not be or do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Violation {
+    /// Registers that describe no walk.
+    #[error("{tables}: {error}")]
+    Register {
+        /// Whose.
+        tables: Tables,
+        /// Why.
+        error: RegisterError,
+    },
+    /// A descriptor that Septum would not have written.
+    #[error("{tables}: {refusal}")]
+    Descriptor {
+        /// Whose.
+        tables: Tables,
+        /// Which and why.
+        refusal: Refusal,
+    },
+    /// A partition reaches memory that no region of the plan gives it there.
+    #[error("partition `{partition}` reaches {reach}, where the plan gives it nothing")]
+    Unplanned {
+        /// Its name.
+        partition: String,
+        /// What it reaches.
+        reach: Reach,
+    },
+    /// A partition reaches another place, or with other rights or another memory type, than a region says.
+    #[error("partition `{partition}` reaches {reach}, but region `{region}` leads to {pa:#x} with {access}")]
+    Differs {
+        /// Its name.
+        partition: String,
+        /// The region's.
+        region: String,
+        /// What it reaches.
+        reach: Reach,
+        /// Where the region leads at that place.
+        pa: u64,
+        /// What the region allows.
+        access: Access,
+    },
+    /// A region that the tables do not map wholly.
+    #[error("partition `{partition}` does not reach all of its region `{region}`: {missing:#x} bytes are missing")]
+    Missing {
+        /// The partition.
+        partition: String,
+        /// The region.
+        region: String,
+        /// How many bytes.
+        missing: u64,
+    },
+    /// Regions of a partition that overlap, wrap or are not sorted in the plan.
+    #[error("region `{region}` of partition `{partition}` is out of order or overlaps the one before it")]
+    RegionOrder {
+        /// The partition.
+        partition: String,
+        /// The region.
+        region: String,
+    },
+    /// Two owners reach the same physical memory.
+    #[error("{range} is reached as {first} and as {second}")]
+    Shared {
+        /// The common bytes.
+        range: Range,
+        /// One party.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// A channel with more than two ends, or with one.
+    #[error("channel `{channel}` has {ends} ends instead of 2")]
+    ChannelEnds {
+        /// Its name.
+        channel: String,
+        /// How many partitions map it.
+        ends: usize,
+    },
+    /// Registers that EL2 emulates for a partition are mapped for it.
+    #[error("partition `{partition}` reaches {reach}, where EL2 emulates {what}")]
+    Emulated {
+        /// Its name.
+        partition: String,
+        /// Which registers.
+        what: &'static str,
+        /// What is mapped there.
+        reach: Reach,
+    },
+    /// A VMID that is 0, another one than the plan says, or used twice.
+    #[error("partition `{partition}` has VMID {vmid}, which is zero, used twice or not the plan's")]
+    Vmid {
+        /// Its name.
+        partition: String,
+        /// The VMID.
+        vmid: u16,
+    },
+    /// An SPI that two partitions own.
+    #[error("interrupt {intid} belongs to both `{first}` and `{second}`")]
+    SharedInterrupt {
+        /// Its INTID.
+        intid: u32,
+        /// One owner.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// Core records and the partitions' lists of cores disagree.
+    #[error("core {core} is not the same partition's in the core's record and in the partitions' lists")]
+    Core {
+        /// Its index.
+        core: usize,
+    },
+    /// A partition that starts where it may not execute.
+    #[error("partition `{partition}` starts at {entry:#x}, where it may not execute")]
+    Entry {
+        /// Its name.
+        partition: String,
+        /// Its entry (IPA).
+        entry: u64,
+    },
+    /// EL2 maps what it must not, or differently.
+    #[error("{tables}: {reach} {why}")]
+    El2Reach {
+        /// Which root.
+        tables: Tables,
+        /// What is mapped.
+        reach: Reach,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// EL2 does not map what it must.
+    #[error("{tables}: {what} at {va:#x} is not mapped as it must be")]
+    El2Missing {
+        /// Which root.
+        tables: Tables,
+        /// What.
+        what: &'static str,
+        /// Where.
+        va: u64,
+    },
+    /// A payload segment with the wrong place or the wrong bytes.
+    #[error("the payload segment of partition `{partition}` for {ipa:#x} {why}")]
+    Segment {
+        /// The partition.
+        partition: String,
+        /// Where it goes (IPA).
+        ipa: u64,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// Boot block, plan and tables do not tell the same.
+    #[error("boot block and plan disagree about {0}")]
+    BootBlock(&'static str),
+    /// The image says something else than the configuration.
+    #[error("{whose}: image and configuration disagree about {what}")]
+    Configuration {
+        /// Whose: "board", or a partition's name in quotes.
+        whose: String,
+        /// Which fact.
+        what: &'static str,
+    },
+}
+
+/// Violations, as many as are worth listing.
+#[derive(Debug, Default)]
+pub(super) struct Findings(Vec<Violation>);
+
+impl Findings {
+    /// More than these are not kept: one flipped bit in a high table can cause thousands.
+    const MOST: usize = 64;
+
+    pub fn add(&mut self, violation: Violation) {
+        if !self.is_full() {
+            self.0.push(violation);
+        }
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.0.len() >= Self::MOST
+    }
+
+    pub fn into_vec(self) -> Vec<Violation> {
+        self.0
+    }
+}

@@ -1,0 +1,217 @@
+//! The proof catches what it must: damage, widened tables, and configurations that the checker should have refused.
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/support.rs"]
+mod support;
+
+use proptest::prelude::*;
+use septum_compiler::el2_elf::El2;
+use septum_compiler::image::{self, BuildError};
+use septum_compiler::system::{Region, System};
+use septum_compiler::verify::{self, VerifyError, Violation, verify};
+use septum_plan::{BootBlock, boot};
+use septum_stage2::walk::TablePage;
+use septum_stage2::{Access, Ipa, Pa};
+use zerocopy::{FromBytes, IntoBytes};
+
+fn build(system: &System) -> Vec<u8> {
+    image::build(system, &support::el2_elf()).unwrap().into_bytes()
+}
+
+fn block(image: &[u8]) -> BootBlock {
+    BootBlock::read_from_prefix(&image[boot::OFFSET..]).unwrap().0
+}
+
+/// Makes both seals right again, so that only the walk can notice a change.
+fn reseal(image: &mut [u8]) {
+    let mut block = block(image);
+    let start = (block.plan - block.load) as usize;
+    block.sealed = septum_plan::seal(&image[start..start + block.sealed_bytes as usize]);
+    image[boot::OFFSET..boot::OFFSET + size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
+}
+
+fn violations(result: Result<impl std::fmt::Debug, BuildError>) -> Vec<Violation> {
+    match result {
+        Err(BuildError::Unproven(VerifyError::Violations(violations))) => violations,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// All tables that the walks pass.
+fn tables(image: &[u8]) -> Vec<TablePage> {
+    let verified = verify(image).unwrap();
+    let el2 = verified.el2.loaders.iter().chain([&verified.el2.run, &verified.el2.boot]);
+    let reached = verified.partitions.iter().map(|partition| &partition.reached).chain(el2);
+    let mut tables: Vec<_> = reached.flat_map(|reached| reached.tables.iter().copied()).collect();
+    tables.sort_by_key(|table| table.pa);
+    tables.dedup();
+    tables
+}
+
+#[test]
+fn a_good_image_is_what_its_configuration_says() {
+    for system in support::systems() {
+        let image = build(&system);
+        let verified = verify(&image).unwrap();
+        assert_eq!(verified.partitions.len(), 3);
+        let sizes = verified.partitions.iter().map(|p| p.reached.stretches.iter().map(|s| s.size).sum::<u64>());
+        let expected = system.partitions.iter().map(|p| p.regions.iter().map(|r| r.size).sum::<u64>());
+        assert!(sizes.eq(expected));
+    }
+}
+
+/// Every bit of a sample of descriptors in every table: the seal is made right again, so the walk must notice.
+#[test]
+fn any_flipped_bit_of_any_table_is_noticed_by_the_walk() {
+    for system in support::systems() {
+        let mut image = build(&system);
+        let load = block(&image).load;
+        for table in tables(&image) {
+            let first = (table.pa.get() - load) as usize;
+            for word in sample(&image[first..first + table.bytes as usize]) {
+                for bit in 0..64 {
+                    let place = first + word * 8 + bit / 8;
+                    image[place] ^= 1 << (bit % 8);
+                    reseal(&mut image);
+                    let noticed = matches!(verify(&image), Err(VerifyError::Violations(_)));
+                    assert!(noticed, "{table:?} descriptor {word} bit {bit}");
+                    image[place] ^= 1 << (bit % 8);
+                }
+            }
+        }
+        reseal(&mut image);
+        verify(&image).unwrap();
+    }
+}
+
+/// Up to two used and two unused descriptors of a table.
+fn sample(table: &[u8]) -> Vec<usize> {
+    let words: Vec<u64> = table.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
+    let used = |wanted: bool| words.iter().enumerate().filter(move |(_, word)| (**word != 0) == wanted).map(|(i, _)| i);
+    let mut places: Vec<usize> = used(true).take(1).chain(used(true).last()).collect();
+    places.extend(used(false).take(1).chain(used(false).last()));
+    places.sort_unstable();
+    places.dedup();
+    places
+}
+
+#[test]
+fn any_flipped_bit_of_boot_block_plan_or_tables_breaks_a_seal() {
+    let mut image = build(&support::systems()[0]);
+    let block = block(&image);
+    let start = (block.plan - block.load) as usize;
+    let sealed = (start..start + block.sealed_bytes as usize).step_by(251);
+    let boot_block = boot::OFFSET..boot::OFFSET + size_of::<BootBlock>();
+    for (index, byte) in boot_block.chain(sealed).enumerate() {
+        let bit = 1 << (index % 8);
+        image[byte] ^= bit;
+        assert!(matches!(verify(&image), Err(VerifyError::Image(_))), "byte {byte:#x}");
+        image[byte] ^= bit;
+    }
+}
+
+#[test]
+fn a_damaged_payload_is_noticed() {
+    let mut image = build(&support::systems()[0]);
+    let end = image.len() - 0x1000;
+    image[end] ^= 1;
+    let Err(VerifyError::Violations(found)) = verify(&image) else { panic!("not noticed") };
+    assert!(matches!(&found[..], [Violation::Segment { partition, .. }] if partition == "three"), "{found:?}");
+}
+
+#[test]
+fn two_partitions_on_the_same_memory_give_no_image() {
+    let [mut system, _] = support::systems();
+    system.partitions[1].regions[0].pa = Pa::new(0x50e0_0000);
+    let found = violations(image::build(&system, &support::el2_elf()));
+    let text = "[0x50e00000..0x51000000) is reached as `ram` of partition `one` and as `ram` of partition `two`";
+    assert!(found.iter().any(|violation| violation.to_string() == text), "{found:#?}");
+}
+
+/// What each change of a good system must be called.
+#[test]
+fn nobody_reaches_what_is_not_his() {
+    type Change = fn(&mut System);
+    let cases: [(&str, Change, &str); 8] = [
+        ("EL2's memory", |s| last(s).pa = Pa::new(0x4020_0000), "memory of EL2"),
+        ("the distributor", |s| last(s).pa = Pa::new(0x0800_0000), "`gicd` of EL2"),
+        ("a redistributor", |s| last(s).pa = Pa::new(0x080c_0000), "`gicr` of EL2"),
+        ("the log's UART", |s| last(s).pa = Pa::new(0x0900_0000), "`uart0` of EL2"),
+        ("a third end of a channel", |s| third_end(s), "has 3 ends"),
+        ("its own memory twice", |s| last(s).pa = Pa::new(0x5400_0000), "`ram` of partition `three`"),
+        ("an emulated distributor", |s| last(s).ipa = Ipa::new(0x0800_0000), "emulates the distributor"),
+        ("another's interrupt", |s| s.partitions[0].interrupts = vec![40], "interrupt 40 belongs to both"),
+    ];
+    for (what, change, expected) in cases {
+        let [mut system, _] = support::systems();
+        change(&mut system);
+        system.partitions[2].regions.sort_by_key(|region| region.ipa);
+        let found = violations(image::build(&system, &support::el2_elf()));
+        assert!(found.iter().any(|violation| violation.to_string().contains(expected)), "{what}: {found:#?}");
+    }
+}
+
+/// The registers of partition three.
+fn last(system: &mut System) -> &mut Region {
+    system.partitions[2].regions.iter_mut().find(|region| region.name == "uart1").unwrap()
+}
+
+fn third_end(system: &mut System) {
+    let channel = system.partitions[1].regions[2].clone();
+    system.partitions[0].regions.push(channel);
+}
+
+#[test]
+fn an_image_of_another_configuration_is_not_proved() {
+    let [system, _] = support::systems();
+    let (image, el2) = (build(&system), El2::read(&support::el2_elf()).unwrap());
+    let changed = |change: fn(&mut System)| {
+        let mut other = system.clone();
+        change(&mut other);
+        let Err(VerifyError::Violations(found)) = verify::prove(&other, &el2, &image) else { panic!("proved") };
+        found.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+    };
+    assert_eq!(
+        changed(|s| s.partitions[0].regions[0].access = Access::RW),
+        "`one`: image and configuration disagree about the regions"
+    );
+    assert_eq!(
+        changed(|s| s.partitions[1].segments[0].bytes[7] = 0),
+        "`two`: image and configuration disagree about the payload"
+    );
+    assert_eq!(
+        changed(|s| s.partitions[2].interrupts.clear()),
+        "`three`: image and configuration disagree about the interrupts"
+    );
+    assert_eq!(changed(|s| s.board.ram[0].size += 0x1000), "board: image and configuration disagree about the RAM");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn no_bytes_make_it_panic(
+        damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 1..40),
+        sealed in any::<bool>(),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut image = build(&support::systems()[0]);
+        let plan = block(&image).plan - block(&image).load;
+        for (place, value, early) in damage {
+            // The plan's records are few among the bytes, but where most fields are.
+            let byte = if early { plan as usize + place.index(0x1000) } else { place.index(image.len()) };
+            image[byte] = value;
+        }
+        if sealed && verify_frame(&image) {
+            reseal(&mut image);
+        }
+        image.truncate(cut.map_or(image.len(), |cut| cut.index(image.len())));
+        let _ = verify(&image);
+    }
+}
+
+/// Whether the boot block still leads to a sealed range.
+fn verify_frame(image: &[u8]) -> bool {
+    let block = block(image);
+    let start = block.plan.checked_sub(block.load);
+    start.and_then(|start| start.checked_add(block.sealed_bytes)).is_some_and(|end| end <= image.len() as u64)
+}
