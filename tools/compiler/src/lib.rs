@@ -6,6 +6,7 @@
 //! * [`image`]: the image's bytes; from EL2's ELF ([`el2_elf`]), the [`layout`] and the plan ([`plan_writer`]);
 //! * [`payload`]: what a partition runs, read from a file;
 //! * [`linux`]: a Linux guest placed in its memory;
+//! * [`inspect`]: what is in an image, as numbers;
 //! * [`verify`]: what an image's bytes really do;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
@@ -15,6 +16,7 @@ pub mod check;
 pub mod device_tree;
 pub mod el2_elf;
 pub mod image;
+pub mod inspect;
 pub mod layout;
 pub mod linux;
 pub mod payload;

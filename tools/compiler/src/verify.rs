@@ -23,6 +23,7 @@ use crate::system::System;
 pub use el2::El2Reach;
 pub use partition::PartitionReach;
 pub use reach::{Reach, Reached};
+pub(crate) use sharing::intids;
 use violation::Findings;
 pub use violation::{Range, Tables, Violation};
 
@@ -92,6 +93,18 @@ pub fn prove(system: &System, el2: &El2, image: &[u8]) -> Result<Verified, Verif
     finish(verified, findings)
 }
 
+/// What each partition's tables reach, in the plan's order, without any judgement but that they can be walked.
+///
+/// # Errors
+/// Where some tables cannot be walked.
+pub fn partition_tables(reader: &Reader<'_>) -> Result<Vec<PartitionReach>, VerifyError> {
+    let context = context(reader)?;
+    let mut findings = Findings::default();
+    let records = context.plan.partitions().iter();
+    let partitions = records.map(|record| partition::walk(&context, record, &mut findings)).collect();
+    finish(partitions, findings)
+}
+
 fn context<'a>(reader: &'a Reader<'a>) -> Result<Context<'a>, ImageError> {
     let plan = reader.plan()?;
     let tables = reader.tables(plan.header());
@@ -111,9 +124,9 @@ fn examine(context: &Context<'_>) -> (Verified, Findings) {
     (Verified { board, config, partitions, el2 }, findings)
 }
 
-fn finish(verified: Verified, findings: Findings) -> Result<Verified, VerifyError> {
+fn finish<T>(result: T, findings: Findings) -> Result<T, VerifyError> {
     let violations = findings.into_vec();
-    if violations.is_empty() { Ok(verified) } else { Err(VerifyError::Violations(violations)) }
+    if violations.is_empty() { Ok(result) } else { Err(VerifyError::Violations(violations)) }
 }
 
 /// The boot stub and EL2 must act on the same facts.

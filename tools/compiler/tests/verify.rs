@@ -88,8 +88,8 @@ fn any_flipped_bit_of_any_table_is_noticed_by_the_walk() {
 fn sample(table: &[u8]) -> Vec<usize> {
     let words: Vec<u64> = table.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect();
     let used = |wanted: bool| words.iter().enumerate().filter(move |(_, word)| (**word != 0) == wanted).map(|(i, _)| i);
-    let mut places: Vec<usize> = used(true).take(1).chain(used(true).last()).collect();
-    places.extend(used(false).take(1).chain(used(false).last()));
+    let mut places: Vec<usize> = used(true).take(1).chain(used(true).next_back()).collect();
+    places.extend(used(false).take(1).chain(used(false).next_back()));
     places.sort_unstable();
     places.dedup();
     places

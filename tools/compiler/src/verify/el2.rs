@@ -177,7 +177,7 @@ fn check_cores(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) 
     used.sort_by_key(|range| range.start);
     let disjoint = used.windows(2).all(|pair| pair[0].end <= pair[1].start);
     let inside = used.iter().all(|range| memory.contains(*range));
-    if !disjoint || !inside || mapped != used.iter().map(|range| range.end - range.start).sum() {
+    if !disjoint || !inside || mapped != used.iter().map(|range| range.end - range.start).sum::<u64>() {
         root.missing("each core's own memory, and nothing else,", space::CORES_VA, findings);
     }
 }

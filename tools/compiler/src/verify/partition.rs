@@ -21,6 +21,16 @@ pub struct PartitionReach {
 
 /// Walks `partition`'s tables and compares.
 pub(super) fn check(context: &Context<'_>, partition: &PartitionRecord, findings: &mut Findings) -> PartitionReach {
+    let reach = walk(context, partition, findings);
+    let one = One { context, partition, name: &reach.name };
+    one.check_regions(&reach.reached, findings);
+    one.check_emulated(&reach.reached, findings);
+    one.check_entry(&reach.reached, findings);
+    reach
+}
+
+/// Walks `partition`'s tables.
+pub(super) fn walk(context: &Context<'_>, partition: &PartitionRecord, findings: &mut Findings) -> PartitionReach {
     let name = context.plan.text(partition.name).to_owned();
     let tables = Tables::Partition(name.clone());
     let mut reached = Reached::default();
@@ -35,10 +45,6 @@ pub(super) fn check(context: &Context<'_>, partition: &PartitionRecord, findings
             }
         }
     }
-    let one = One { context, partition, name: &name };
-    one.check_regions(&reached, findings);
-    one.check_emulated(&reached, findings);
-    one.check_entry(&reached, findings);
     PartitionReach { name, reached }
 }
 

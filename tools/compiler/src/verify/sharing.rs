@@ -178,7 +178,7 @@ fn check_interrupts(context: &Context<'_>, findings: &mut Findings) {
 }
 
 /// The INTIDs that ownership words stand for.
-pub(super) fn intids(words: &[u32]) -> impl Iterator<Item = u32> {
+pub(crate) fn intids(words: &[u32]) -> impl Iterator<Item = u32> {
     let bits = |word: u32| (0..32).filter(move |bit| word >> bit & 1 != 0);
     words.iter().enumerate().flat_map(move |(index, word)| bits(*word).map(move |bit| 32 + 32 * index as u32 + bit))
 }

@@ -1,0 +1,125 @@
+//! What is in an image, read from its bytes alone: the numbers of `inspect --json` and `plan.json`.
+
+use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE};
+use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord};
+use septum_stage2::PaRange;
+use septum_stage2::walker::Walker;
+use serde::Serialize;
+
+use crate::image::reader::Reader;
+use crate::verify::{Reached, VerifyError, intids};
+
+/// An image's content. Serialized, it is the JSON of `inspect --json`; all numbers are integers, addresses and sizes in
+/// bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Inspection {
+    /// The board's name.
+    pub board: String,
+    /// Where the image's first byte lies.
+    pub load_address: u64,
+    /// Partitions, in the order of the configuration.
+    pub partitions: Vec<PartitionView>,
+}
+
+/// One partition.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PartitionView {
+    /// TOML name.
+    pub name: String,
+    /// Board core indices; virtual core i is the i-th.
+    pub cpus: Vec<u16>,
+    /// Its VMID.
+    pub vmid: u16,
+    /// VTCR_EL2.
+    pub vtcr: u64,
+    /// VTTBR_EL2.
+    pub vttbr: u64,
+    /// The granule in bytes.
+    pub granule: u64,
+    /// Bits of its intermediate addresses.
+    pub ipa_bits: u32,
+    /// Level at which a walk starts.
+    pub start_level: u32,
+    /// Tables side by side at that level.
+    pub root_tables: u64,
+    /// Bytes of its tables, each table counted once; a root smaller than a granule with its own size.
+    pub table_bytes: u64,
+    /// Where its first core starts (IPA).
+    pub entry: u64,
+    /// What its tables map, by rising IPA.
+    pub regions: Vec<RegionView>,
+    /// INTIDs of its SPIs, rising.
+    pub interrupts: Vec<u32>,
+}
+
+/// One mapped range.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RegionView {
+    /// TOML name of the memory or channel, or the board's name of the device.
+    pub name: String,
+    /// `memory`, `device` or `channel`.
+    pub kind: &'static str,
+    /// Where the partition sees it.
+    pub ipa: u64,
+    /// Where it is.
+    pub pa: u64,
+    /// Bytes.
+    pub size: u64,
+    /// `r`, `rw`, `rx` or `rwx`.
+    pub access: &'static str,
+}
+
+/// Reads what is in `image`.
+///
+/// # Errors
+/// Where it is no image, is damaged, or has tables that no core would walk. Whether what it says is *right* is
+/// [`crate::verify`]'s question. No bytes make this panic.
+pub fn inspect(image: &[u8]) -> Result<Inspection, VerifyError> {
+    let reader = Reader::new(image)?;
+    let plan = reader.plan()?;
+    let tables = crate::verify::partition_tables(&reader)?;
+    let partitions = plan.partitions().iter().zip(&tables);
+    Ok(Inspection {
+        board: plan.board().to_owned(),
+        load_address: reader.block().load,
+        partitions: partitions.map(|(record, tables)| partition(&plan, record, &tables.reached)).collect(),
+    })
+}
+
+fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> PartitionView {
+    let walker = PaRange::from_field(plan.header().pa_range)
+        .and_then(|pa_range| Walker::new(record.vtcr, record.vttbr, pa_range).ok());
+    let granule = walker.map_or(0, |walker| walker.granule_bytes());
+    let root = reached.tables.first();
+    PartitionView {
+        name: plan.text(record.name).to_owned(),
+        cpus: plan.vcpus(record).to_vec(),
+        vmid: record.vmid,
+        vtcr: record.vtcr,
+        vttbr: record.vttbr,
+        granule,
+        ipa_bits: walker.map_or(0, |walker| walker.ipa_bits()),
+        start_level: root.map_or(0, |root| root.level),
+        root_tables: root.map_or(0, |root| root.bytes.div_ceil(granule.max(1))),
+        table_bytes: reached.tables.iter().map(|table| table.bytes).sum(),
+        entry: record.entry,
+        regions: plan.regions_of(record).iter().map(|region| region_view(plan, region)).collect(),
+        interrupts: intids(plan.interrupts(record)).collect(),
+    }
+}
+
+fn region_view(plan: &Plan<'_>, record: &RegionRecord) -> RegionView {
+    let kind = match RegionKind::from_code(record.kind) {
+        Some(RegionKind::Device) => "device",
+        Some(RegionKind::Channel) => "channel",
+        _ => "memory",
+    };
+    let access = match (record.access & ACCESS_WRITE != 0, record.access & ACCESS_EXECUTE != 0) {
+        (false, false) => "r",
+        (true, false) => "rw",
+        (false, true) => "rx",
+        (true, true) => "rwx",
+    };
+    let name = plan.text(record.name).to_owned();
+    RegionView { name, kind, ipa: record.ipa, pa: record.pa, size: record.size, access }
+}
