@@ -1,2 +1,47 @@
-//! The command line.
-fn main() {}
+//! The command line. Thin: every command is a module of its own, and what they decide is septum-compiler's.
+//!
+//! Exit codes: 0 done; 1 the input is wrong, or what ran did not do what was waited for; 2 usage; 3 the environment
+//! lacks something.
+#![forbid(unsafe_code)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod args;
+mod build;
+mod cache;
+mod cargo;
+mod check;
+mod explain;
+mod failure;
+mod files;
+mod log;
+mod process;
+mod run;
+mod setup;
+mod tree;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Arguments, Command};
+use failure::Failure;
+
+fn main() -> ExitCode {
+    match dispatch(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}
+
+fn dispatch(command: Command) -> Result<(), Failure> {
+    let tree = tree::root();
+    match command {
+        Command::Setup { guests } => setup::run(&tree, &guests),
+        Command::Check { config, format } => check::run(&tree, &config, format),
+        Command::Build { config, out } => build::run(&tree, &config, out.as_deref()),
+        Command::Run(arguments) => run::run(&tree, &arguments.config, &arguments.options()),
+        Command::Explain { config, question } => explain::run(&tree, &config, question),
+        Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),
+        Command::Tied { program, arguments } => Err(Failure::environment(run::twin::become_tied(&program, &arguments))),
+    }
+}

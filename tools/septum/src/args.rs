@@ -1,0 +1,105 @@
+//! The command line's grammar.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::check::Format;
+use crate::explain::Question;
+use crate::run::{Answer, Options};
+
+/// Static partitions on ARMv8-A: TOML in, a proven image out.
+#[derive(Debug, Parser)]
+#[command(name = "septum", version, about)]
+pub struct Arguments {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Get what is missing for building and running (QEMU, Rust targets), without touching the system
+    Setup {
+        /// Also fetch this guest (repeatable); `run` and `build` fetch those that a configuration names
+        #[arg(long = "guest", value_name = "NAME")]
+        guests: Vec<String>,
+    },
+    /// Show all problems of a configuration
+    Check {
+        /// The configuration
+        config: PathBuf,
+        /// How to show them
+        #[arg(long, value_enum, default_value_t)]
+        format: Format,
+    },
+    /// Make the image, and what goes with it: ELFs, plan.json, report.html, SHA256SUMS
+    Build {
+        /// The configuration
+        config: PathBuf,
+        /// The folder to put it in (default: out/NAME)
+        #[arg(long, value_name = "DIR")]
+        out: Option<PathBuf>,
+    },
+    /// Build, start the board's QEMU twin, and show its decoded log
+    Run(RunArguments),
+    /// Tell who owns an address or an interrupt, and how it is mapped
+    Explain {
+        /// The configuration
+        config: PathBuf,
+        /// An address (0x..) or an interrupt's INTID (decimal)
+        question: Question,
+    },
+    /// Decode defmt frames from stdin: the part of `run` that runs in a process of its own
+    #[command(hide = true)]
+    Decode {
+        /// The ELF that is the key
+        elf: PathBuf,
+    },
+    /// Become a program that ends with its parent: how `run` starts QEMU
+    #[command(hide = true)]
+    Tied {
+        /// The program
+        program: PathBuf,
+        /// Its arguments
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+}
+
+/// What `run` is asked.
+#[derive(Debug, Args)]
+pub struct RunArguments {
+    /// The configuration
+    pub config: PathBuf,
+    /// Fail after that many seconds
+    #[arg(long, value_name = "S")]
+    timeout: Option<u64>,
+    /// End well as soon as a line contains this text
+    #[arg(long, value_name = "TEXT")]
+    until: Option<String>,
+    /// When PROMPT comes on a partition's serial line, type TEXT and Enter (repeatable, in order)
+    #[arg(long = "type", num_args = 2, value_names = ["PROMPT", "TEXT"])]
+    answers: Vec<String>,
+    /// Wait for a debugger on TCP port 1234 before the first instruction
+    #[arg(long)]
+    gdb: bool,
+}
+
+impl RunArguments {
+    /// The same, in the words of [`crate::run`].
+    pub fn options(&self) -> Options {
+        let answer = |pair: &[String]| match pair {
+            [prompt, text] => Some(Answer { prompt: prompt.clone(), text: text.clone() }),
+            _ => None,
+        };
+        Options {
+            timeout: self.timeout.map(Duration::from_secs),
+            until: self.until.clone(),
+            answers: self.answers.chunks(2).filter_map(answer).collect(),
+            gdb: self.gdb,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! `septum build`: the image, and everything that goes with it.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use septum_compiler::image::{self, BuildError};
+use septum_compiler::system::System;
+use sha2::{Digest, Sha256};
+
+use crate::cargo::Cargo;
+use crate::check::{self, Format};
+use crate::failure::Failure;
+
+/// The image's file name.
+pub const IMAGE: &str = "septum.img";
+/// The file name of EL2's ELF: the key to the log.
+pub const EL2: &str = "el2.elf";
+
+/// A built configuration.
+#[derive(Debug)]
+pub struct Built {
+    /// What was checked.
+    pub system: System,
+    /// The image.
+    pub image: PathBuf,
+    /// EL2's ELF.
+    pub el2: PathBuf,
+}
+
+/// Why the output is not there.
+#[derive(Debug, thiserror::Error)]
+enum OutputError {
+    /// No image could be made.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A file cannot be read or written.
+    #[error("`{path}`: {source}")]
+    Io { path: PathBuf, source: io::Error },
+}
+
+/// Files to be written: name and bytes.
+type Outputs = Vec<(String, Vec<u8>)>;
+
+/// Builds `config` into the folder `out` (`out/NAME` if there is none) and says where it is.
+///
+/// # Errors
+/// The configuration is wrong, or something of it cannot be built; nothing in `out` is changed then.
+pub fn run(tree: &Path, config: &Path, out: Option<&Path>) -> Result<(), Failure> {
+    let out = out.map_or_else(|| Path::new("out").join(name(config)), Path::to_owned);
+    let built = build(tree, config, &out)?;
+    println!("{}", built.image.display());
+    Ok(())
+}
+
+/// Builds `config` into the folder `out`.
+///
+/// # Errors
+/// As [`run`].
+pub fn build(tree: &Path, config: &Path, out: &Path) -> Result<Built, Failure> {
+    let system = check::checked(tree, config, Format::Human)?;
+    let elf = Cargo::new(tree).el2()?;
+    let outputs = outputs(&system, &elf).map_err(Failure::input)?;
+    write(out, &outputs).map_err(Failure::input)?;
+    Ok(Built { system, image: out.join(IMAGE), el2: out.join(EL2) })
+}
+
+/// The configuration's file name without its extension.
+pub fn name(config: &Path) -> PathBuf {
+    config.file_stem().map(PathBuf::from).unwrap_or_default()
+}
+
+fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
+    let el2 = read(el2)?;
+    let image = image::build(system, &el2)?.into_bytes();
+    let mut outputs = vec![(IMAGE.to_owned(), image), (EL2.to_owned(), el2)];
+    for partition in &system.partitions {
+        if let Some(elf) = &partition.elf {
+            outputs.push((format!("{}.elf", partition.name), read(elf)?));
+        }
+    }
+    outputs.push(("SHA256SUMS".to_owned(), sums(&outputs).into_bytes()));
+    Ok(outputs)
+}
+
+/// As `sha256sum` prints them, so that `sha256sum -c` checks them.
+fn sums(outputs: &Outputs) -> String {
+    let line = |(name, bytes): &(String, Vec<u8>)| {
+        let digits: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("{digits}  {name}\n")
+    };
+    outputs.iter().map(line).collect()
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, OutputError> {
+    fs::read(path).map_err(io_error(path))
+}
+
+/// Writes all files beside their final names first, and renames them when all are there.
+fn write(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
+    fs::create_dir_all(out).map_err(io_error(out))?;
+    let new = |name: &str| out.join(format!(".{name}.{}", std::process::id()));
+    for (name, bytes) in outputs {
+        fs::write(new(name), bytes).map_err(io_error(out))?;
+    }
+    outputs.iter().try_for_each(|(name, _)| fs::rename(new(name), out.join(name)).map_err(io_error(out)))
+}
+
+fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OutputError {
+    let path = path.to_owned();
+    |source| OutputError::Io { path, source }
+}

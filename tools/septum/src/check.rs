@@ -1,0 +1,65 @@
+//! `septum check`: every problem of a configuration.
+
+use std::fs;
+use std::io::{self, IsTerminal};
+use std::path::{Path, PathBuf};
+
+use septum_compiler::check;
+use septum_compiler::system::System;
+
+use crate::failure::Failure;
+use crate::files::TreeFiles;
+
+/// How problems are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// As rustc shows errors, on stderr.
+    #[default]
+    Human,
+    /// A JSON array, on stdout.
+    Json,
+}
+
+/// A configuration that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("`{path}`: {source}")]
+struct ReadError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+/// Checks `config` and says that it is right.
+///
+/// # Errors
+/// It is not, or cannot be read: exit code 1. Something that it names could not be fetched: exit code 3.
+pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
+    let system = checked(tree, config, format)?;
+    match format {
+        Format::Json => println!("[]"),
+        Format::Human => println!("{}", summary(&system)),
+    }
+    Ok(())
+}
+
+/// The system that `config` describes; its problems have been shown if it is wrong.
+///
+/// # Errors
+/// As [`run`].
+pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
+    let bytes = fs::read(config).map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
+    let files = TreeFiles::new(tree, config);
+    check::check_bytes(&config.display().to_string(), bytes, &files).map_err(|problems| {
+        files.into_lack().unwrap_or_else(|| {
+            match format {
+                Format::Human => eprint!("{}", problems.human(io::stderr().is_terminal())),
+                Format::Json => print!("{}", problems.json()),
+            }
+            Failure::Reported
+        })
+    })
+}
+
+fn summary(system: &System) -> String {
+    let names: Vec<_> = system.partitions.iter().map(|partition| partition.name.as_str()).collect();
+    format!("{}: no problem found: board {}, partitions {}", system.config, system.board.name, names.join(", "))
+}

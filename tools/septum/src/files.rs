@@ -1,0 +1,106 @@
+//! What a configuration can name, from where it really lies: the tree, the disk, the cache.
+
+use std::cell::RefCell;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use septum_compiler::check::{FileError, Files, Loaded};
+
+use crate::cargo::Cargo;
+use crate::failure::Failure;
+use crate::setup::{self, guests};
+
+/// The files of one source tree, for one configuration.
+#[derive(Debug)]
+pub struct TreeFiles {
+    tree: PathBuf,
+    /// The folder that relative paths of the configuration start from.
+    folder: PathBuf,
+    cargo: Cargo,
+    /// What the machine lacked, if anything: then it is not the configuration that is wrong.
+    lack: RefCell<Option<Failure>>,
+}
+
+impl TreeFiles {
+    /// The files of `tree`, for the configuration at `config`.
+    pub fn new(tree: &Path, config: &Path) -> Self {
+        let folder = config.parent().map(Path::to_owned).unwrap_or_default();
+        Self { tree: tree.to_owned(), folder, cargo: Cargo::new(tree), lack: RefCell::new(None) }
+    }
+
+    /// What the machine lacked when something was asked for.
+    pub fn into_lack(self) -> Option<Failure> {
+        self.lack.into_inner()
+    }
+
+    /// Takes a failure down, and gives it in the checker's words.
+    fn unreadable(&self, failure: Failure) -> FileError {
+        let text = failure.to_string();
+        if matches!(failure, Failure::Environment(_)) {
+            self.lack.replace(Some(failure));
+        }
+        FileError::Unreadable(text)
+    }
+}
+
+impl Files for TreeFiles {
+    fn boards(&self) -> Vec<String> {
+        folders_with(&self.tree.join("boards"), "board.toml")
+    }
+
+    fn board(&self, name: &str) -> Result<Loaded, FileError> {
+        if !self.boards().iter().any(|board| board == name) {
+            return Err(FileError::Missing);
+        }
+        let path = Path::new("boards").join(name).join("board.toml");
+        let loaded = load(&self.tree.join(&path))?;
+        Ok(Loaded { path, ..loaded })
+    }
+
+    fn partitions(&self) -> Vec<String> {
+        let crates = folders_with(&self.tree.join("partitions"), "src/main.rs");
+        crates.into_iter().filter(|name| self.cargo.has_partition(name)).collect()
+    }
+
+    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
+        if !self.partitions().iter().any(|partition| partition == name) {
+            return Err(FileError::Missing);
+        }
+        let elf = self.cargo.partition(name).map_err(|failure| self.unreadable(failure))?;
+        load(&elf)
+    }
+
+    fn file(&self, path: &str) -> Result<Loaded, FileError> {
+        load(&self.folder.join(path))
+    }
+
+    fn guests(&self) -> Vec<String> {
+        guests::names().map(str::to_owned).collect()
+    }
+
+    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
+        match guests::obtain(name, &setup::say) {
+            Ok(Some(path)) => load(&path),
+            Ok(None) => Err(FileError::Missing),
+            Err(error) => Err(self.unreadable(Failure::environment(error))),
+        }
+    }
+}
+
+/// The names of the folders in `folder` that hold `file`, sorted.
+fn folders_with(folder: &Path, file: &str) -> Vec<String> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let holding = entries.filter(|entry| entry.path().join(file).exists());
+    let mut names: Vec<_> = holding.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+    names.sort();
+    names
+}
+
+fn load(path: &Path) -> Result<Loaded, FileError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Loaded { bytes, path: path.to_owned() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::Missing),
+        Err(error) => Err(FileError::Unreadable(error.to_string())),
+    }
+}

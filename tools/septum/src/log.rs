@@ -1,0 +1,12 @@
+//! A board's log, made readable.
+//!
+//! bytes -> [`frames`] -> [`decoder`] (a process of its own) -> [`record`]: what EL2's texts mean -> [`stream`]: lines,
+//! with what [`legend`] and [`symbols`] know of the configuration and the partitions' programs.
+
+pub mod decoder;
+mod frames;
+pub mod legend;
+pub mod line;
+pub mod record;
+pub mod stream;
+mod symbols;

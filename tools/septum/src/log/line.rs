@@ -1,0 +1,62 @@
+//! What the user sees of a run: one line after the other, each with its time and speaker.
+
+use std::fmt;
+
+/// What kind of text a line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Console text of a partition, through EL2.
+    Console,
+    /// A partition's own defmt record.
+    Record,
+    /// EL2's own record.
+    Hypervisor,
+    /// Text of a serial line that a partition owns, or plain text between log records.
+    Serial,
+    /// An explanation of the line before, by the tools.
+    Note,
+}
+
+impl Kind {
+    const fn mark(self) -> char {
+        match self {
+            Self::Console => '|',
+            Self::Record => '#',
+            Self::Hypervisor => ':',
+            Self::Serial => '>',
+            Self::Note => '=',
+        }
+    }
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Line {
+    /// Seconds since the counter started, if the line has a time.
+    pub time: Option<String>,
+    /// Who says it: a partition, `septum`, or a serial line.
+    pub speaker: String,
+    /// What kind of text it is.
+    pub kind: Kind,
+    /// `error`, `warn`, ..
+    pub level: Option<String>,
+    /// The text.
+    pub text: String,
+}
+
+impl Line {
+    /// A line without time and level.
+    pub fn plain(speaker: &str, kind: Kind, text: impl Into<String>) -> Self {
+        Self { time: None, speaker: speaker.to_owned(), kind, level: None, text: text.into() }
+    }
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:>12} {:>10}{} ", self.time.as_deref().unwrap_or(""), self.speaker, self.kind.mark())?;
+        if let Some(level) = &self.level {
+            write!(f, "{level}: ")?;
+        }
+        f.write_str(&self.text)
+    }
+}

@@ -1,0 +1,221 @@
+//! The log's bytes -> lines: frames decoded, partitions' text taken apart, faults explained.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use super::decoder::{Decode, Record};
+use super::frames::{Piece, Splitter, as_text};
+use super::legend::Legend;
+use super::line::{Kind, Line};
+use super::record::{self, Meaning};
+
+/// The speaker of EL2's own lines.
+const HYPERVISOR: &str = "septum";
+/// Most bytes of an undecodable piece that are shown.
+const SHOWN_MAX: usize = 64;
+
+/// Makes the decoder of an ELF's frames.
+pub type NewDecoder = fn(&Path) -> Box<dyn Decode>;
+
+/// The log of one board, being read.
+pub struct LogStream {
+    legend: Legend,
+    splitter: Splitter,
+    new_decoder: NewDecoder,
+    decoder: Box<dyn Decode>,
+    /// Partitions' own defmt streams, by partition and virtual core.
+    guests: HashMap<(String, u32), GuestStream>,
+    /// Console lines that go on, by partition.
+    unfinished: HashMap<String, Line>,
+}
+
+struct GuestStream {
+    splitter: Splitter,
+    decoder: Box<dyn Decode>,
+}
+
+impl LogStream {
+    /// A log with `legend` as its key.
+    pub fn new(legend: Legend, new_decoder: NewDecoder) -> Self {
+        let decoder = new_decoder(legend.el2());
+        let (guests, unfinished) = (HashMap::new(), HashMap::new());
+        Self { legend, splitter: Splitter::default(), new_decoder, decoder, guests, unfinished }
+    }
+
+    /// The lines that `bytes` complete.
+    pub fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
+        let pieces = self.splitter.push(bytes);
+        pieces.into_iter().flat_map(|piece| self.read(piece)).collect()
+    }
+
+    /// Plain text that is complete though no frame follows: to be asked for when the board has been silent.
+    pub fn idle(&mut self) -> Vec<Line> {
+        self.splitter.text().map(undecoded).unwrap_or_default()
+    }
+
+    /// What is left when the board has stopped.
+    pub fn end(&mut self) -> Vec<Line> {
+        let mut lines: Vec<_> = self.unfinished.drain().map(|(_, line)| line).collect();
+        lines.extend(self.splitter.rest().map(undecoded).unwrap_or_default());
+        lines
+    }
+
+    fn read(&mut self, piece: Piece) -> Vec<Line> {
+        let record = match &piece {
+            Piece::Frame(frame) => self.decoder.decode(frame),
+            Piece::Rest(_) => None,
+        };
+        match record {
+            Some(record) if record.level.is_none() => self.from_partition(&record),
+            Some(record) => self.own(record),
+            None => undecoded(piece),
+        }
+    }
+
+    fn from_partition(&mut self, record: &Record) -> Vec<Line> {
+        match record::from_partition(&record.text) {
+            Meaning::Console { partition, text, goes_on } => {
+                self.console(record, partition, text, goes_on).into_iter().collect()
+            }
+            Meaning::Defmt { partition, vcpu, bytes } => self.guest_defmt(record, partition, vcpu, &bytes),
+            Meaning::Own => self.own(record.clone()),
+        }
+    }
+
+    /// The console line that `text` completes, if it does.
+    fn console(&mut self, record: &Record, partition: &str, text: &str, goes_on: bool) -> Option<Line> {
+        let begun = self.unfinished.remove(partition);
+        let mut line = begun.unwrap_or_else(|| line(record, partition, Kind::Console, ""));
+        line.text.push_str(text);
+        if goes_on {
+            self.unfinished.insert(partition.to_owned(), line);
+            return None;
+        }
+        Some(line)
+    }
+
+    fn guest_defmt(&mut self, record: &Record, partition: &str, vcpu: u32, bytes: &[u8]) -> Vec<Line> {
+        let Some(elf) = self.legend.elf(partition) else {
+            return vec![line(record, partition, Kind::Record, "(defmt of an image without an ELF)")];
+        };
+        let new = || GuestStream { splitter: Splitter::default(), decoder: (self.new_decoder)(elf) };
+        let guest = self.guests.entry((partition.to_owned(), vcpu)).or_insert_with(new);
+        let pieces = guest.splitter.push(bytes);
+        pieces.into_iter().map(|piece| guest_line(guest, record, partition, piece)).collect()
+    }
+
+    fn own(&mut self, record: Record) -> Vec<Line> {
+        let mut lines = Vec::new();
+        if let Some(partition) = record::ended(&record.text) {
+            lines.extend(self.unfinished.remove(partition));
+        }
+        let notes = record::fault(&record.text).map(|fault| self.legend.explain(&fault)).unwrap_or_default();
+        lines.push(Line { level: record.level.clone(), ..line(&record, HYPERVISOR, Kind::Hypervisor, &record.text) });
+        lines.extend(notes.into_iter().map(|note| Line::plain(HYPERVISOR, Kind::Note, note)));
+        lines
+    }
+}
+
+/// One record of a partition's own stream. Its time is EL2's, as all others are.
+fn guest_line(guest: &mut GuestStream, record: &Record, partition: &str, piece: Piece) -> Line {
+    let (Piece::Frame(bytes) | Piece::Rest(bytes)) = piece;
+    match guest.decoder.decode(&bytes) {
+        Some(own) => Line { level: own.level, ..line(record, partition, Kind::Record, &own.text) },
+        None => line(record, partition, Kind::Record, &hexadecimal(&bytes)),
+    }
+}
+
+fn line(record: &Record, speaker: &str, kind: Kind, text: &str) -> Line {
+    Line { time: record.time.clone(), ..Line::plain(speaker, kind, text) }
+}
+
+/// What is no frame: the plain text that it is, or its bytes.
+fn undecoded(piece: Piece) -> Vec<Line> {
+    let (Piece::Frame(bytes) | Piece::Rest(bytes)) = piece;
+    let serial = |text: &str| Line::plain("serial", Kind::Serial, text);
+    match as_text(&bytes) {
+        Some(text) => text.lines().map(str::trim_end).filter(|text| !text.is_empty()).map(serial).collect(),
+        None => vec![serial(&hexadecimal(&bytes))],
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let shown = bytes.get(..SHOWN_MAX).unwrap_or(bytes);
+    let digits: Vec<_> = shown.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!(
+        "(undecodable, {} bytes: {}{})",
+        bytes.len(),
+        digits.join(" "),
+        if bytes.len() > SHOWN_MAX { " .." } else { "" }
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+
+    /// Frames of these tests are `LEVEL;TEXT`, or `TEXT` without a level.
+    struct Fake;
+
+    impl Decode for Fake {
+        fn decode(&mut self, frame: &[u8]) -> Option<Record> {
+            let text = String::from_utf8(frame.to_vec()).ok().filter(|text| !text.starts_with("plain"))?;
+            let (level, text) = match text.split_once(';') {
+                Some((level, text)) => (Some(level.to_owned()), text.to_owned()),
+                None => (None, text),
+            };
+            Some(Record { time: Some("1.5".to_owned()), level, text })
+        }
+    }
+
+    fn shown(bytes: &[u8]) -> Vec<String> {
+        let legend = Legend::of_partition("hello", "c.toml", 7, Some(PathBuf::from("no-such-elf")));
+        let mut stream = LogStream::new(legend, |_| Box::new(Fake));
+        let mut lines = stream.push(bytes);
+        lines.extend(stream.end());
+        lines.iter().map(|line| line.to_string().trim_start().to_owned()).collect()
+    }
+
+    #[test]
+    fn pieces_of_a_console_line_are_put_together() {
+        assert_eq!(shown(b"hello|+ one \0hello| two\0"), ["1.5      hello| one two"]);
+    }
+
+    #[test]
+    fn a_piece_whose_partition_ends_is_shown() {
+        let lines = shown(b"hello|+ half\0info;partition `hello` ended (SYSTEM_OFF)\0");
+        assert_eq!(lines, ["1.5      hello| half", "1.5     septum: info: partition `hello` ended (SYSTEM_OFF)"]);
+    }
+
+    #[test]
+    fn a_partition_cannot_look_like_el2() {
+        assert_eq!(shown(b"hello| septum: error\0"), ["1.5      hello| septum: error"]);
+    }
+
+    #[test]
+    fn a_fault_is_explained_by_the_configuration() {
+        let lines = shown(b"error;partition `hello` core 0: write to IPA 0x5: no region; PC 0x40 (x)\0");
+        assert_eq!(lines.last().unwrap(), "septum= c.toml:7: partition `hello`");
+    }
+
+    #[test]
+    fn plain_text_between_records_is_shown_as_text() {
+        assert_eq!(
+            shown(b"plain one\r\nplain two\r\n\0info;x\0"),
+            ["serial> plain one", "serial> plain two", "1.5     septum: info: x"]
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_decoded_is_shown_as_bytes() {
+        assert_eq!(shown(&[0x80, 0x81, 0]), ["serial> (undecodable, 2 bytes: 80 81)"]);
+    }
+
+    #[test]
+    fn a_partitions_own_records_are_put_together_across_el2s() {
+        let lines = shown(b"hello.0# [64, 65]\0hello.0# [62, 75, 67, 3b, 78, 00]\0");
+        assert_eq!(lines, ["1.5      hello# debug: x"]);
+    }
+}

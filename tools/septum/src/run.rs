@@ -1,0 +1,145 @@
+//! `septum run`: the board's twin, its decoded log, and the serial lines of its partitions.
+
+mod session;
+mod terminal;
+pub mod twin;
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use septum_compiler::board::Twin;
+use septum_compiler::system::System;
+
+use crate::build::{self, Built};
+use crate::failure::Failure;
+use crate::log::legend::Legend;
+use crate::setup::emulator::Emulator;
+use crate::setup::{self, guests};
+use session::{Outcome, Session};
+pub use terminal::Answer;
+use twin::Machine;
+
+/// How long to run, and what to do meanwhile.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The longest that it may take.
+    pub timeout: Option<Duration>,
+    /// Text that ends the run well.
+    pub until: Option<String>,
+    /// What to type on the partitions' serial lines.
+    pub answers: Vec<Answer>,
+    /// Whether the machine waits for a debugger.
+    pub gdb: bool,
+}
+
+/// Why a run did not end well.
+#[derive(Debug, thiserror::Error)]
+pub enum RunError {
+    /// No QEMU machine behaves like the board.
+    #[error("board `{0}` has no QEMU twin: `septum build` makes an image for it, and only the board can run that")]
+    NoTwin(String),
+    /// The twin's serial lines do not show the console.
+    #[error("board `{board}`: its twin shows no serial line `{console}`")]
+    NoConsole {
+        /// The board.
+        board: String,
+        /// The console's device.
+        console: String,
+    },
+    /// The machine cannot be started or watched.
+    #[error("QEMU: {0}")]
+    Machine(#[from] io::Error),
+    /// Time is over.
+    #[error("{waited} s are over{}", waiting_for(.until.as_deref()))]
+    Timeout {
+        /// How long it was.
+        waited: u64,
+        /// What was waited for.
+        until: Option<String>,
+    },
+    /// The text did not come.
+    #[error("the board is off, and no line contained `{0}`")]
+    NotSeen(String),
+    /// The machine ended before its partitions did.
+    #[error("the board stopped before its partitions had ended ({0})")]
+    Early(std::process::ExitStatus),
+    /// A prompt did not come.
+    #[error("the board is off, and not every prompt of `--type` had come")]
+    Unanswered,
+}
+
+fn waiting_for(until: Option<&str>) -> String {
+    until.map(|text| format!(", and no line contained `{text}`")).unwrap_or_default()
+}
+
+/// Builds `config` and runs it on the board's twin.
+///
+/// # Errors
+/// It cannot be built, there is no twin or no emulator, or the run did not end as `options` wait for.
+pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure> {
+    let built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
+    let Built { system, image, el2 } = &built;
+    let no_twin = || Failure::input(RunError::NoTwin(system.board.name.clone()));
+    let twin = system.board.twin.as_ref().ok_or_else(no_twin)?;
+    let lines = SerialLines::of(system, twin).map_err(Failure::input)?;
+    let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
+    let dtb = device_tree(tree, &system.board.name, twin)?;
+    let serials = lines.all();
+    let machine = Machine { emulator: &emulator.program, twin, image, dtb, serials: &serials, gdb: options.gdb };
+    if options.gdb {
+        setup::say(&format!("waiting for a debugger: gdb-multiarch {} -ex 'target remote :1234'", el2.display()));
+    }
+    let legend = Legend::new(system, el2);
+    let outcome = Session::start(&machine, &lines, legend, options).and_then(Session::watch);
+    judge(outcome.map_err(|error| Failure::environment(RunError::Machine(error)))?, options).map_err(Failure::input)
+}
+
+fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
+    let waited = options.timeout.unwrap_or_default().as_secs();
+    match (outcome, &options.until) {
+        (Outcome::Seen, _) => Ok(()),
+        (Outcome::Timeout, until) => Err(RunError::Timeout { waited, until: until.clone() }),
+        (Outcome::Off { .. }, Some(until)) => Err(RunError::NotSeen(until.clone())),
+        (Outcome::Off { answered: false, .. }, None) => Err(RunError::Unanswered),
+        (Outcome::Off { all_ended: true, .. }, None) => Ok(()),
+        (Outcome::Off { status, .. }, None) => Err(RunError::Early(status)),
+    }
+}
+
+/// Which of the twin's serial lines are whose.
+#[derive(Debug)]
+pub struct SerialLines {
+    /// QEMU's index of the line that carries the log.
+    log: u32,
+    /// Lines that partitions own: QEMU's index, and what to call it.
+    guests: Vec<(u32, String)>,
+}
+
+impl SerialLines {
+    fn of(system: &System, twin: &Twin) -> Result<Self, RunError> {
+        let index = |device: &str| twin.serials.iter().find(|(name, _)| name == device).map(|(_, index)| *index);
+        let console = &system.console.device;
+        let no_console = || RunError::NoConsole { board: system.board.name.clone(), console: console.clone() };
+        let log = index(console).ok_or_else(no_console)?;
+        let owned = system.partitions.iter().flat_map(|partition| {
+            let devices = partition.regions.iter().filter_map(|region| index(&region.name));
+            devices.map(|index| (index, partition.name.clone()))
+        });
+        Ok(Self { log, guests: owned.collect() })
+    }
+
+    fn all(&self) -> Vec<u32> {
+        std::iter::once(self.log).chain(self.guests.iter().map(|(index, _)| *index)).collect()
+    }
+}
+
+/// The board's device tree: from the board's folder, or one that Debian has.
+fn device_tree(tree: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
+    let Some(name) = &twin.dtb else { return Ok(None) };
+    let own = tree.join("boards").join(board).join(name);
+    if own.exists() {
+        return Ok(Some(own));
+    }
+    guests::obtain(name, &setup::say).map_err(Failure::environment)
+}

@@ -1,0 +1,53 @@
+//! `septum setup`: what building and running needs and the machine lacks, fetched where that is possible.
+//!
+//! * [`emulator`]: QEMU;
+//! * [`guests`]: guests that nobody here wrote, fetched when a configuration names one;
+//! * [`rust`]: the compiler's targets;
+//! * [`apt`], [`sources`]: Debian packages, without root and without touching the system.
+
+mod apt;
+pub mod emulator;
+pub mod guests;
+mod rust;
+mod sources;
+
+use std::path::Path;
+
+use crate::failure::Failure;
+use emulator::Emulator;
+
+/// No guest has the name.
+#[derive(Debug, thiserror::Error)]
+#[error("there is no guest `{name}`; there are {}", guests::names().collect::<Vec<_>>().join(", "))]
+struct UnknownGuest {
+    name: String,
+}
+
+/// Gets all that is missing, and the guests named, and says what is there.
+///
+/// # Errors
+/// Something cannot be had: exit code 3. A guest's name is unknown: exit code 1.
+pub fn run(tree: &Path, wanted: &[String]) -> Result<(), Failure> {
+    rust(tree)?;
+    for name in wanted {
+        let path = guests::obtain(name, &say).map_err(Failure::environment)?;
+        let path = path.ok_or_else(|| Failure::input(UnknownGuest { name: name.clone() }))?;
+        println!("{name}: {}", path.display());
+    }
+    let emulator = Emulator::obtain(&say).map_err(Failure::environment)?;
+    println!("QEMU {}: {}", emulator.version, emulator.program.display());
+    Ok(())
+}
+
+/// Gets the Rust targets alone.
+///
+/// # Errors
+/// rustup cannot fetch them: exit code 3.
+pub fn rust(tree: &Path) -> Result<(), Failure> {
+    rust::obtain(tree, &say).map_err(Failure::environment)
+}
+
+/// Tells the user of work that takes long, on stderr.
+pub fn say(what: &str) {
+    eprintln!("septum: {what}");
+}

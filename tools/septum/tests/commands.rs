@@ -1,0 +1,213 @@
+//! What the commands print, and their exit codes: 0 done, 1 input wrong, 2 usage, 3 environment.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+/// A shipped configuration: one of those that need no fetched guest.
+const GOOD: &str = "configs/virt-hello.toml";
+
+fn tree() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
+    command.current_dir(tree()).args(arguments).stdin(Stdio::null());
+    command
+}
+
+fn septum(arguments: &[&str]) -> Output {
+    command(arguments).output().unwrap()
+}
+
+/// Asserts the exit code, showing all output if it is another.
+fn assert_code(output: &Output, expected: i32) {
+    let (stdout, stderr) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(expected), "stdout:\n{stdout}\nstderr:\n{stderr}");
+}
+
+/// An empty folder for one test.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(&path).unwrap();
+    path
+}
+
+/// A configuration with the board misspelt, in `folder`.
+fn bad_config(folder: &Path) -> PathBuf {
+    let text =
+        fs::read_to_string(tree().join(GOOD)).unwrap().replace("board = \"qemu-virt\"", "board = \"qemu-virtt\"");
+    let path = folder.join("bad.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+/// Builds the good configuration into an empty folder.
+fn built(name: &str) -> PathBuf {
+    let out = folder(name);
+    assert_code(&septum(&["build", GOOD, "--out", out.to_str().unwrap()]), 0);
+    out
+}
+
+fn files(folder: &Path) -> Vec<String> {
+    let mut names: Vec<_> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    names
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error() {
+    assert_code(&septum(&[]), 2);
+    assert_code(&septum(&["frobnicate"]), 2);
+    assert_code(&septum(&["check"]), 2);
+    assert_code(&septum(&["explain", GOOD, "neither"]), 2);
+    assert_code(&septum(&["run", GOOD, "--timeout", "soon"]), 2);
+}
+
+#[test]
+fn a_good_configuration_passes_the_check() {
+    assert_code(&septum(&["check", GOOD]), 0);
+}
+
+#[test]
+fn a_missing_configuration_is_wrong_input_and_named() {
+    let output = septum(&["check", "configs/no-such.toml"]);
+    assert_code(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("configs/no-such.toml"));
+}
+
+#[test]
+fn problems_name_file_line_and_suggestion() {
+    let config = bad_config(&folder("problems"));
+    let output = septum(&["check", config.to_str().unwrap()]);
+    assert_code(&output, 1);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        stderr.contains("bad.toml:") && stderr.contains("qemu-virtt") && stderr.contains("`qemu-virt`"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn problems_are_json_when_asked() {
+    let config = bad_config(&folder("json"));
+    let output = septum(&["check", "--format", "json", config.to_str().unwrap()]);
+    assert_code(&output, 1);
+    let problems: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(problems[0]["line"].as_u64().is_some_and(|line| line > 0), "{problems}");
+    let output = septum(&["check", "--format", "json", GOOD]);
+    assert_code(&output, 0);
+    assert_eq!(serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap(), serde_json::json!([]));
+}
+
+#[test]
+fn a_wrong_configuration_touches_no_output() {
+    let out = built("untouched");
+    let before: Vec<_> = files(&out).iter().map(|name| fs::read(out.join(name)).unwrap()).collect();
+    let config = bad_config(&folder("untouched-config"));
+    assert_code(&septum(&["build", config.to_str().unwrap(), "--out", out.to_str().unwrap()]), 1);
+    let after: Vec<_> = files(&out).iter().map(|name| fs::read(out.join(name)).unwrap()).collect();
+    assert!(before == after);
+}
+
+#[test]
+fn a_build_gives_image_keys_and_reports_with_their_hashes() {
+    let out = built("outputs");
+    let expected = ["SHA256SUMS", "el2.elf", "plan.json", "report.html", "septum.img"];
+    let names = files(&out);
+    assert!(expected.iter().all(|name| names.iter().any(|there| there == name)), "{names:?}");
+    assert!(names.iter().filter(|name| name.ends_with(".elf")).count() > 1, "{names:?}");
+    let checked =
+        Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&out).status().unwrap();
+    assert!(checked.success());
+    assert_eq!(fs::read_to_string(out.join("SHA256SUMS")).unwrap().lines().count() + 1, names.len());
+}
+
+#[test]
+fn the_same_input_gives_the_same_bytes() {
+    let (one, two) = (built("same-one"), built("same-two"));
+    for name in files(&one) {
+        assert!(fs::read(one.join(&name)).unwrap() == fs::read(two.join(&name)).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_built_image_is_inspected_and_verified() {
+    let image = built("whole").join("septum.img");
+    let image = image.to_str().unwrap();
+    assert_code(&septum(&["inspect", image]), 0);
+    assert_code(&septum(&["verify", image]), 0);
+    let output = septum(&["inspect", "--json", image]);
+    assert_code(&output, 0);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["board"], "qemu-virt");
+    assert_eq!(shown["partitions"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_image_is_inspected_by_its_configuration_too() {
+    let by_image = septum(&["inspect", "--json", built("by-config").join("septum.img").to_str().unwrap()]);
+    let by_config = septum(&["inspect", "--json", GOOD]);
+    assert_code(&by_config, 0);
+    assert_eq!(by_image.stdout, by_config.stdout);
+}
+
+#[test]
+fn what_is_no_image_is_refused_without_a_panic() {
+    let folder = folder("no-image");
+    for (name, bytes) in [("empty", vec![]), ("zeroes", vec![0; 8192]), ("text", b"board = 1\n".repeat(1000))] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        for command in ["verify", "inspect"] {
+            let output = septum(&[command, path.to_str().unwrap()]);
+            assert_code(&output, 1);
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{command} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_image_is_refused() {
+    let out = built("damaged");
+    let image = out.join("septum.img");
+    let bytes = fs::read(&image).unwrap();
+    for place in [70, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 4;
+        let path = out.join("damaged.img");
+        fs::write(&path, damaged).unwrap();
+        assert_code(&septum(&["verify", path.to_str().unwrap()]), 1);
+    }
+}
+
+#[test]
+fn explain_names_the_owner_of_an_address() {
+    let output = septum(&["explain", GOOD, "0x4000_0000"]);
+    assert_code(&output, 0);
+    let stdout = String::from_utf8_lossy(&output.stdout);
+    assert!(stdout.contains("physical address 0x40000000: RAM") && stdout.contains("partition `"), "{stdout}");
+}
+
+#[test]
+fn without_the_emulator_run_says_what_to_do() {
+    let output = command(&["run", GOOD]).env("SEPTUM_QEMU", "/no/such/qemu").output().unwrap();
+    assert_code(&output, 3);
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("/no/such/qemu") && stderr.contains("help:"), "{stderr}");
+}
+
+#[test]
+fn a_board_without_a_twin_cannot_be_run() {
+    let output = septum(&["run", "configs/server-42-hello.toml"]);
+    assert_code(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no QEMU twin"));
+}
+
+#[test]
+fn a_run_that_takes_too_long_fails() {
+    assert_code(&septum(&["run", GOOD, "--timeout", "0", "--until", "a text that never comes"]), 1);
+}

@@ -1,0 +1,78 @@
+//! Configurations on their boards' QEMU twins: program in, decoded log out.
+//!
+//! Each test is data: a configuration of configs/, what is typed, lines that must be in the decoded log, in any order,
+//! and texts that must not. A test's name is the claim that it proves. How to add one: tools/septum/README.md.
+#![allow(clippy::unwrap_used)]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::{Condvar, Mutex};
+
+/// Longest that a run may take, in seconds: a guard against a board that hangs, not a measure of time.
+const GUARD: &str = "180";
+/// Most emulators at once: each keeps several host threads busy.
+const EMULATORS_MAX: usize = 2;
+
+/// One run and what its log must say.
+#[derive(Clone, Copy, Default)]
+struct Case<'a> {
+    /// Name of the configuration, without folder and extension.
+    config: &'a str,
+    /// What is typed on partitions' serial lines: a prompt to wait for, and the text.
+    typed: &'a [(&'a str, &'a str)],
+    /// Texts that must each be in some line.
+    expected: &'a [&'a str],
+    /// Texts that must be in no line.
+    absent: &'a [&'a str],
+}
+
+impl Case<'_> {
+    /// Runs it until the board switches itself off, and checks its log.
+    fn holds(&self) {
+        let output = self.run();
+        let log = String::from_utf8_lossy(&output.stdout).into_owned();
+        let shown = format!("{log}\n{}", String::from_utf8_lossy(&output.stderr));
+        for text in self.expected {
+            assert!(log.lines().any(|line| line.contains(text)), "no line contains `{text}`:\n{shown}");
+        }
+        for text in self.absent {
+            assert!(!log.lines().any(|line| line.contains(text)), "a line contains `{text}`:\n{shown}");
+        }
+        assert_eq!(output.status.code(), Some(0), "{shown}");
+    }
+
+    fn run(&self) -> Output {
+        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
+        command.current_dir(tree).arg("run").arg(format!("configs/{}.toml", self.config)).args(["--timeout", GUARD]);
+        for (prompt, text) in self.typed {
+            command.args(["--type", prompt, text]);
+        }
+        let _turn = Turn::take();
+        command.stdin(std::process::Stdio::null()).output().unwrap()
+    }
+}
+
+/// Leave to run an emulator.
+struct Turn;
+
+static RUNNING: Mutex<usize> = Mutex::new(0);
+static ENDED: Condvar = Condvar::new();
+
+impl Turn {
+    fn take() -> Self {
+        let running = RUNNING.lock().unwrap();
+        *ENDED.wait_while(running, |running| *running >= EMULATORS_MAX).unwrap() += 1;
+        Self
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        *RUNNING.lock().unwrap() -= 1;
+        ENDED.notify_one();
+    }
+}
+
+/// Texts that are in no good log: EL2's own faults, losses, and what cannot be decoded.
+const NEVER: &[&str] = &["EL2 fault", "log records of core", "undecodable", "panicked"];
