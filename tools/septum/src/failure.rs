@@ -1,4 +1,5 @@
 //! Why a command did not do what it was asked, sorted by what the caller can do about it: that is the exit code.
+//! (Exit code 2, for a wrong command line, is clap's.)
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -12,9 +13,6 @@ pub enum Failure {
     /// As [`Failure::Input`], and everything there is to say has been said. Exit code 1.
     #[error("")]
     Reported,
-    /// The command line is wrong. Exit code 2.
-    #[error("{0}")]
-    Usage(&'static str),
     /// Something is missing that only the machine's owner can provide. Exit code 3.
     #[error(transparent)]
     Environment(Box<dyn Error>),
@@ -42,7 +40,6 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Reported => 1,
-            Self::Usage(_) => 2,
             Self::Environment(_) => 3,
         }
     }

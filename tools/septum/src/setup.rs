@@ -1,9 +1,7 @@
 //! `septum setup`: what building and running needs and the machine lacks, fetched where that is possible.
 //!
-//! * [`emulator`]: QEMU;
-//! * [`guests`]: guests that nobody here wrote, fetched when a configuration names one;
-//! * [`rust`]: the compiler's targets;
-//! * [`apt`], [`sources`]: Debian packages, without root and without touching the system.
+//! [`emulator`] is QEMU; [`guests`] are programs that nobody here wrote, fetched when a configuration names one;
+//! [`mod@rust`] has the compiler's targets; [`apt`] and [`sources`] get Debian packages without touching the system.
 
 mod apt;
 pub mod emulator;

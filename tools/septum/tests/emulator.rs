@@ -74,5 +74,29 @@ impl Drop for Turn {
     }
 }
 
-/// Texts that are in no good log: EL2's own faults, losses, and what cannot be decoded.
-const NEVER: &[&str] = &["EL2 fault", "log records of core", "undecodable", "panicked"];
+/// Two partitions count to five while a third writes where it must not.
+fn three_partitions(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "left| left: 5 of 5",
+            "right| right: 5 of 5",
+            "left# debug: line 5",
+            "prober| prober: writing where I must not",
+            "error: partition `prober` core 2: write of 4 bytes to",
+            "(permission fault, level",
+            "= in septum_guest::probe::write",
+            "error: partition `prober` stopped (fault)",
+            "partition `left` ended (SYSTEM_OFF)",
+            "partition `right` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &["not reached", "EL2 fault", "log records of core", "undecodable", "panicked"],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("virt-hello").holds();
+}

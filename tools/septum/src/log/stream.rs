@@ -66,13 +66,13 @@ impl LogStream {
             Piece::Rest(_) => None,
         };
         match record {
-            Some(record) if record.level.is_none() => self.from_partition(&record),
+            Some(record) if record.level.is_none() => self.partition_lines(&record),
             Some(record) => self.own(record),
             None => undecoded(piece),
         }
     }
 
-    fn from_partition(&mut self, record: &Record) -> Vec<Line> {
+    fn partition_lines(&mut self, record: &Record) -> Vec<Line> {
         match record::from_partition(&record.text) {
             Meaning::Console { partition, text, goes_on } => {
                 self.console(record, partition, text, goes_on).into_iter().collect()

@@ -133,7 +133,11 @@ impl<'a> Session<'a> {
         let until = self.options.until.as_deref();
         let in_current = until.is_some_and(|text| terminal.current().contains(text));
         let unfinished = if in_current { terminal.flush() } else { None };
-        Ok(lines.iter().chain(&unfinished).fold(false, |seen, line| self.print(line) || seen))
+        let mut seen = false;
+        for line in lines.iter().chain(&unfinished) {
+            seen |= self.print(line);
+        }
+        Ok(seen)
     }
 
     /// Prints a line; whether it holds the text that is waited for.

@@ -8,7 +8,7 @@ use crate::cache::{Cache, CacheError, remove};
 
 /// A guest's file: what configurations call it, and where Debian has it.
 #[derive(Debug)]
-struct Guest {
+pub struct Guest {
     /// File name, as in `image = { guest = "NAME" }`.
     name: &'static str,
     /// Debian's suite.
@@ -21,7 +21,7 @@ struct Guest {
     member: &'static str,
 }
 
-const GUESTS: [Guest; 5] = [
+static GUESTS: [Guest; 5] = [
     Guest {
         name: "u-boot-qemu_arm64.bin",
         suite: "bookworm",
@@ -64,20 +64,15 @@ const GUESTS: [Guest; 5] = [
 pub enum GuestError {
     /// Fetching it failed.
     #[error(
-        "guest `{name}` is not in the cache and could not be fetched: {source}\n\
-         help: put the file at `{path}`; it is `{member}` of Debian's arm64 package `{package}` ({suite})"
+        "guest `{}` is not in the cache and could not be fetched: {source}\n\
+         help: put the file at `{path}`; it is `{}` of Debian's arm64 package `{}` ({})",
+        guest.name, guest.member, guest.package, guest.suite
     )]
     Fetch {
-        /// Its name.
-        name: &'static str,
+        /// Which.
+        guest: &'static Guest,
         /// Where it belongs.
         path: PathBuf,
-        /// The file in the package.
-        member: &'static str,
-        /// The package.
-        package: &'static str,
-        /// The suite.
-        suite: &'static str,
         /// What went wrong.
         #[source]
         source: AptError,
@@ -112,14 +107,7 @@ pub fn obtain(name: &str, say: &dyn Fn(&str)) -> Result<Option<PathBuf>, GuestEr
 
 fn fetch(guest: &'static Guest, cache: &Cache, path: &Path) -> Result<(), GuestError> {
     let scratch = cache.scratch("guest.new")?;
-    unpack(guest, &scratch, path).map_err(|source| GuestError::Fetch {
-        name: guest.name,
-        path: path.to_owned(),
-        member: guest.member,
-        package: guest.package,
-        suite: guest.suite,
-        source,
-    })
+    unpack(guest, &scratch, path).map_err(|source| GuestError::Fetch { guest, path: path.to_owned(), source })
 }
 
 fn unpack(guest: &Guest, scratch: &Path, path: &Path) -> Result<(), AptError> {

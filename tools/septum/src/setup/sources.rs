@@ -35,7 +35,7 @@ fn list_files() -> Vec<std::path::PathBuf> {
 
 fn parse(path: &Path, text: &str) -> Vec<Source> {
     match path.extension().and_then(|extension| extension.to_str()) {
-        Some("sources") => stanzas(text).iter().filter_map(|stanza| from_stanza(stanza)).collect(),
+        Some("sources") => stanzas(text).iter().filter_map(from_stanza).collect(),
         Some("list") => text.lines().filter_map(from_line).collect(),
         _ => Vec::new(),
     }
