@@ -100,3 +100,54 @@ fn three_partitions(config: &str) -> Case<'_> {
 fn virt_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
     three_partitions("virt-hello").holds();
 }
+
+#[test]
+fn virt_gicv2_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("virt-gicv2-hello").holds();
+}
+
+#[test]
+fn virt_48_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("virt-48-hello").holds();
+}
+
+#[test]
+fn rpi4_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("rpi4-hello").holds();
+}
+
+#[test]
+fn imx8mp_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("imx8mp-hello").holds();
+}
+
+#[test]
+fn imx8mm_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
+    three_partitions("imx8mm-hello").holds();
+}
+
+/// Debian's U-Boot, unmodified, as a partition with a UART of its own.
+fn u_boot(config: &str) -> Case<'_> {
+    Case {
+        config,
+        typed: &[("stop autoboot", ""), ("=> ", "sleep 2"), ("=> ", "poweroff")],
+        expected: &[
+            "u-boot> U-Boot 20",
+            "u-boot> => sleep 2",
+            "u-boot> => poweroff",
+            "partition `u-boot` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &["EL2 fault", "error: ", "undecodable"],
+    }
+}
+
+#[test]
+fn virt_runs_debians_u_boot_to_its_prompt_and_powers_off() {
+    u_boot("virt-uboot").holds();
+}
+
+#[test]
+fn rpi4_runs_debians_u_boot_to_its_prompt_and_powers_off() {
+    u_boot("rpi4-uboot").holds();
+}

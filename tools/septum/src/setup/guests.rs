@@ -23,7 +23,7 @@ pub struct Guest {
 
 static GUESTS: [Guest; 5] = [
     Guest {
-        name: "u-boot-qemu_arm64.bin",
+        name: "u-boot-qemu_arm64",
         suite: "bookworm",
         package: "u-boot-qemu",
         of_dependency: None,
