@@ -14,4 +14,5 @@ pub mod payload;
 pub mod psci;
 pub mod ring;
 pub mod uart;
+pub mod vgic;
 pub mod wake_ups;

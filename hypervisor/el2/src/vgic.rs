@@ -1,0 +1,254 @@
+//! The interrupt controller that a partition sees: GICv2 or GICv3 like the board's, with its own interrupts only.
+//!
+//! * [`distributor`], [`redistributor`], [`sgi`]: what an access means, found by arithmetic from its offset;
+//! * [`bits`], [`bytes`]: registers with one bit and with one byte per interrupt. Enable, pending and active bits are the
+//!   physical ones, under the owner's mask; priority, group and target are [`state`]'s;
+//! * [`delivery`]: which interrupt is in which list register;
+//! * [`list_register`], [`state`]: the words that all this works on.
+//!
+//! Decisions only: what is read and written goes through [`Hardware`]. docs/interrupts.md says what is emulated and what
+//! a guest sees where nothing is; docs/decisions/0009-interrupts.md why it is done this way.
+
+pub mod bits;
+pub mod bytes;
+pub mod delivery;
+pub mod distributor;
+pub mod list_register;
+pub mod redistributor;
+pub mod sgi;
+pub mod state;
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use crate::gic::{PHYSICAL_TIMER, VIRTUAL_TIMER, offset};
+use list_register::{ListRegister, VirtualInterface};
+use state::{Bits, Mailbox, Queue, Spis, bit};
+
+/// GICD_IIDR and GICR_IIDR: Arm's implementer code, as a model of Arm's architecture, and product `S` (Linux keys its
+/// quirks on other products).
+pub const IIDR: u32 = 0x5300_043b;
+/// Word 0's SGIs.
+pub const SGIS: u32 = 0xffff;
+
+/// The board under one virtual core: its physical interrupt controller and its partition's other cores. Implemented for
+/// each GIC version by the binary, and by a model for tests.
+pub trait Hardware: VirtualInterface {
+    /// Whether this is GICv3; constant, so that each version's code is made apart.
+    const V3: bool;
+    /// Reads the physical GICD's word at `offset`.
+    fn read(&self, offset: u32) -> u32;
+    /// Writes the physical GICD's word at `offset`.
+    fn write(&self, offset: u32, value: u32);
+    /// Reads private register `offset` (as in GICD, word 0) of virtual core `vcpu`'s core. On GICv2 the registers are
+    /// banked, and `vcpu` is the calling one.
+    fn read_private(&self, vcpu: usize, offset: u32) -> u32;
+    /// Writes private register `offset` of virtual core `vcpu`'s core.
+    fn write_private(&self, vcpu: usize, offset: u32, value: u32);
+    /// Makes physical SPI `intid` go to the cores of the partition's virtual cores in `target` (as [`Spis::target`]).
+    fn route(&self, intid: u32, target: u8);
+    /// Virtual core `vcpu`'s mailbox; `None` past the partition's last.
+    fn mailbox(&self, vcpu: usize) -> Option<&Mailbox>;
+    /// Interrupts virtual core `vcpu`'s core; what was stored before is visible there.
+    fn kick(&self, vcpu: usize);
+}
+
+/// What never changes while a partition runs.
+#[derive(Clone, Copy, Debug)]
+pub struct Partition<'p> {
+    /// Its SPIs: bit b of word w says that INTID 32 + 32w + b is its own.
+    pub owned: &'p [u32],
+    /// Number of its virtual cores, at least 1.
+    pub vcpus: usize,
+    /// Its private interrupts: SGIs, and the PPIs that it was given.
+    pub private: u32,
+    /// The word (1 to 31) in which EL2 makes interrupts for it, or 0 if none.
+    pub made_word: u32,
+    /// Which of them; none of them in `owned`.
+    pub made: u32,
+    /// GICD_TYPER.
+    pub typer: u32,
+}
+
+impl<'p> Partition<'p> {
+    /// A partition with these SPIs and this many virtual cores on GICv3 (`v3`) or GICv2, whose physical timer is its
+    /// own unless it is trapped.
+    pub fn new(owned: &'p [u32], vcpus: usize, v3: bool, own_physical_timer: bool) -> Self {
+        let timers = bit(VIRTUAL_TIMER) | if own_physical_timer { bit(PHYSICAL_TIMER) } else { 0 };
+        let private = SGIS | timers;
+        let partition = Self { owned, vcpus, private, made_word: 0, made: 0, typer: 0 };
+        partition.with_typer(v3)
+    }
+
+    /// The same, with interrupts `made` of word `word` (1 to 31) made by EL2. What it owns physically is left out.
+    pub fn with_made(mut self, word: u32, made: u32, v3: bool) -> Self {
+        self.made_word = word;
+        self.made = made & !self.owned(word);
+        self.with_typer(v3)
+    }
+
+    /// GICD_TYPER: ITLinesNumber, and GICv2's CPUNumber or GICv3's IDbits (10 of them) and No1N. No LPIs, no extended
+    /// ranges, one Security state (IHI 0048B 4.3.2, IHI 0069H 12.9.38).
+    fn with_typer(mut self, v3: bool) -> Self {
+        let lines = (self.owned.len().min(31) as u32).max(self.made_word);
+        let cpus = (self.vcpus as u32).wrapping_sub(1) & 7;
+        self.typer = lines | if v3 { 9 << 19 | 1 << 25 } else { cpus << 5 };
+        self
+    }
+
+    /// The physical interrupts of word `word` (1 to 31) that it owns.
+    #[inline(always)]
+    pub fn owned(&self, word: u32) -> u32 {
+        self.owned.get(word.wrapping_sub(1) as usize).copied().unwrap_or(0)
+    }
+
+    /// The interrupts of word `word` that EL2 makes for it.
+    #[inline(always)]
+    pub fn made(&self, word: u32) -> u32 {
+        if word == self.made_word && word != 0 { self.made } else { 0 }
+    }
+
+    /// Every interrupt of SPI word `word` that it has.
+    #[inline(always)]
+    pub fn visible(&self, word: u32) -> u32 {
+        self.owned(word) | self.made(word)
+    }
+}
+
+/// The affinity that virtual core `vcpu` sees in MPIDR_EL1: contiguous from 0, sixteen to a cluster, because an SGI's
+/// target list has sixteen bits.
+pub const fn virtual_affinity(vcpu: usize) -> u64 {
+    (vcpu as u64 & 0xf) | (vcpu as u64 >> 4) << 8
+}
+
+/// The virtual core with affinity `affinity` (Aff3 at 39:32, Aff2 to Aff0 at 23:0), if a partition of `vcpus` has it.
+pub fn vcpu_of_affinity(affinity: u64, vcpus: usize) -> Option<usize> {
+    let vcpu = (affinity >> 8 << 4 | affinity & 0xf) as usize;
+    (vcpu < vcpus && virtual_affinity(vcpu) == affinity).then_some(vcpu)
+}
+
+/// A virtual core's interrupt controller, put together for one trap.
+pub struct Vgic<'a, H> {
+    /// The board.
+    pub hardware: &'a H,
+    /// The partition.
+    pub partition: &'a Partition<'a>,
+    /// The board's SPI bytes.
+    pub spis: &'a Spis,
+    /// The virtual core's index in its partition.
+    pub vcpu: usize,
+    /// The virtual core's own mailbox.
+    pub own: &'a Mailbox,
+    /// The virtual core's queue.
+    pub queue: &'a mut Queue,
+}
+
+impl<H: Hardware> Vgic<'_, H> {
+    /// Takes physical interrupt `intid`, which EL2 has just acknowledged and whose priority it has dropped. Returns
+    /// whether it is the guest's: if not, it stays active, and the caller handles and deactivates it.
+    #[inline(always)]
+    pub fn take(&mut self, intid: u32) -> bool {
+        let register = if intid < 32 { self.own.private(intid) } else { self.take_spi(intid) };
+        // A physical SGI is EL2's, though the guest has a virtual one with its number.
+        if !register.is_hardware() {
+            return false;
+        }
+        let empty = self.hardware.empty();
+        if empty != 0 {
+            self.hardware.set(empty.trailing_zeros(), register);
+        } else {
+            self.queue.waiting.insert(intid);
+            self.refill();
+        }
+        true
+    }
+
+    #[inline(always)]
+    fn take_spi(&self, intid: u32) -> ListRegister {
+        if self.partition.owned(intid >> 5) & bit(intid) == 0 {
+            return ListRegister::EMPTY;
+        }
+        self.spis.set_holder(intid, self.vcpu);
+        self.spis.list_register(intid, true)
+    }
+
+    /// The reset state of what the whole partition shares: its SPIs disabled, idle and sent to virtual core 0. Called by
+    /// one core before the partition starts, while none of its virtual cores runs.
+    pub fn reset_partition(&mut self) {
+        for word in 1..32 {
+            crate::gic::distributor::silence(&Physical(self.hardware), word, self.partition.owned(word));
+            for low in Bits(self.partition.visible(word)) {
+                let intid = word << 5 | low;
+                self.spis.reset(intid, u8::from(!H::V3), H::V3);
+                self.hardware.route(intid, u8::from(!H::V3));
+            }
+        }
+        if let Some(shared) = self.hardware.mailbox(0) {
+            for word in [&shared.control, &shared.made.enabled, &shared.made.pending, &shared.made.level] {
+                word.store(0, Relaxed);
+            }
+            shared.made.edge.store(0, Relaxed);
+        }
+    }
+
+    /// The reset state of this virtual core, before it enters the guest: private interrupts off and idle, nothing
+    /// pending, list registers empty (the caller has reset the virtual interface's other registers).
+    pub fn reset_core(&mut self) {
+        self.drop_list_registers();
+        *self.queue = Queue::new();
+        let ppis = self.partition.private & !SGIS;
+        for register in [offset::ICENABLER, offset::ICPENDR, offset::ICACTIVER] {
+            self.hardware.write_private(self.vcpu, register, ppis);
+        }
+        for intid in 0..32 {
+            self.own.set_private(intid, self.private_reset(intid));
+        }
+        self.own.sgi_pending.store(0, Relaxed);
+        self.own.sgi_enabled.store(if H::V3 { 0 } else { SGIS }, Relaxed);
+        self.own.sleep.store(1, Relaxed);
+        let words = self.own.sgi_sources.iter().chain(&self.own.clear_pending).chain(&self.own.clear_active);
+        words.for_each(|word| word.store(0, Relaxed));
+        self.refill();
+    }
+
+    /// The virtual core stops running: its list registers are emptied, and the physical interrupts in them become
+    /// inactive. To be called before any core of the partition starts again.
+    pub fn stop_core(&mut self) {
+        self.drop_list_registers();
+        self.hardware.set_control(0);
+    }
+
+    fn private_reset(&self, intid: u32) -> ListRegister {
+        match (self.partition.private & bit(intid) != 0, intid < 16) {
+            (false, _) => ListRegister::EMPTY,
+            (true, true) => ListRegister::software(intid, 0, H::V3),
+            (true, false) => ListRegister::hardware(intid, 0, H::V3),
+        }
+    }
+
+    /// Whether the partition has any group enabled in GICD_CTLR.
+    fn enabled(&self) -> bool {
+        self.hardware.mailbox(0).is_some_and(|shared| shared.control.load(Relaxed) != 0)
+    }
+}
+
+/// The physical distributor as a register block.
+struct Physical<'a, H>(&'a H);
+
+impl<H: Hardware> crate::gic::Registers for Physical<'_, H> {
+    fn read(&self, offset: u32) -> u32 {
+        self.0.read(offset)
+    }
+
+    fn write(&self, offset: u32, value: u32) {
+        self.0.write(offset, value);
+    }
+
+    fn write_byte(&self, _: u32, _: u8) {}
+
+    fn write_double(&self, _: u32, _: u64) {}
+}
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,521 @@
+//! Which interrupt is in which list register: placing, overflow, taking back, the guest's ends of interrupt.
+//!
+//! A physical interrupt that EL2 has acknowledged is active in the physical GIC until the guest's end, so it cannot come
+//! again, and is in exactly one of three places: a list register, `waiting` (pending for the guest) or `parked` (active
+//! for the guest). SGIs and interrupts that EL2 makes are pending in a word until they are in a list register; two list
+//! registers never hold one virtual INTID, which the architecture leaves UNPREDICTABLE.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::list_register::{ListRegister, control};
+use super::state::{Bits, Mailbox, bit, work};
+use super::{Hardware, Vgic};
+use crate::gic::offset;
+
+/// More rounds than [`Vgic::refill`] can need: each places an interrupt, and the list registers are at most 32.
+const ROUNDS: u32 = 64;
+
+impl<H: Hardware> Vgic<'_, H> {
+    /// EL2's IPI has arrived: does what other cores asked for, then fills the list registers.
+    pub fn on_ipi(&mut self) {
+        if self.own.work.load(Relaxed) != 0 {
+            let asked = self.own.work.swap(0, core::sync::atomic::Ordering::Acquire);
+            self.do_work(asked);
+        }
+        self.deliver();
+    }
+
+    #[cold]
+    fn do_work(&mut self, asked: u32) {
+        if asked & work::RECALL != 0 {
+            self.recall();
+        }
+        if asked & work::CLEAR != 0 {
+            self.clear_for_others();
+        }
+        if asked & work::CONTROL != 0 {
+            self.refill();
+        }
+    }
+
+    /// Puts what is pending in software into list registers. The usual case, one SGI and nothing in the way, is short.
+    #[inline(always)]
+    pub fn deliver(&mut self) {
+        let pending = self.own.sgi_pending.load(Relaxed) & self.own.sgi_enabled.load(Relaxed);
+        let all_empty = self.hardware.empty().count_ones() == self.hardware.count().min(32);
+        let quiet = self.queue.waiting.is_empty() && self.queue.parked.is_empty();
+        if H::V3 && pending.is_power_of_two() && all_empty && quiet && self.partition.made == 0 {
+            self.own.sgi_pending.fetch_and(!pending, Relaxed);
+            self.hardware.set(0, self.own.private(pending.trailing_zeros()));
+        } else {
+            self.refill();
+        }
+    }
+
+    /// The maintenance interrupt: list registers have become free, or the guest ended what none held.
+    pub fn maintain(&mut self) {
+        let value = self.hardware.control();
+        let ends = value.wrapping_shr(control::END_COUNT_SHIFT);
+        if ends != 0 {
+            self.hardware.set_control(value & !(!0 << control::END_COUNT_SHIFT));
+            for _ in 0..ends {
+                self.end_parked();
+            }
+        }
+        self.refill();
+    }
+
+    /// The guest has written `intid` to ICC_DIR_EL1 while [`control::TRAP_DEACTIVATE`] was set. Its EOI mode is 1, or the
+    /// architecture ignores the write; `eoi_mode_1` says which (ICH_VMCR_EL2.VEOIM).
+    pub fn deactivate(&mut self, intid: u32, eoi_mode_1: bool) {
+        if eoi_mode_1 && intid < 1020 {
+            self.make_inactive(intid);
+            self.refill();
+        }
+    }
+
+    /// Fills free list registers with what waits, the highest priority first; then sees to it that EL2 hears of the next
+    /// chance for what still does.
+    pub fn refill(&mut self) {
+        for index in Bits(self.hardware.ended()) {
+            self.hardware.set(index, ListRegister::EMPTY);
+        }
+        let mut left = self.fill();
+        if !left && !self.queue.parked.is_empty() {
+            self.unpark();
+            // What is back in a list register can take what became pending meanwhile.
+            left = self.fill();
+        }
+        self.watch(left);
+    }
+
+    /// Places candidates while there is room; returns whether one is left.
+    fn fill(&mut self) -> bool {
+        for _ in 0..ROUNDS {
+            let Some(register) = self.best_candidate() else { return false };
+            let Some(index) = self.room_for(register) else { return true };
+            self.claim(register);
+            self.hardware.set(index, self.finished(register));
+        }
+        true
+    }
+
+    /// The pending interrupt with the highest priority that no list register and no parking place holds.
+    fn best_candidate(&mut self) -> Option<ListRegister> {
+        let sgis = self.own.sgi_pending.load(Relaxed) & self.own.sgi_enabled.load(Relaxed);
+        let made = self.made_candidates();
+        if sgis == 0 && made == 0 && self.queue.waiting.is_empty() {
+            return None;
+        }
+        let free_sgis = sgis & !self.merge(0, sgis);
+        let free_made = made & !self.merge(self.partition.made_word, made);
+        self.best_of_three(free_sgis, free_made)
+    }
+
+    fn best_of_three(&self, sgis: u32, made: u32) -> Option<ListRegister> {
+        let sgis = Bits(sgis).map(|intid| self.sgi_register(intid));
+        let first = self.partition.made_word << 5;
+        let made = Bits(made).map(|low| self.spis.list_register(first | low, false));
+        let waiting = self.queue.waiting.iter().map(|intid| self.physical_register(intid));
+        sgis.chain(waiting).chain(made).min_by_key(|register| register.priority())
+    }
+
+    fn sgi_register(&self, intid: u32) -> ListRegister {
+        let register = self.own.private(intid);
+        if H::V3 { register } else { register.from_source(self.lowest_source(intid)) }
+    }
+
+    fn physical_register(&self, intid: u32) -> ListRegister {
+        if intid < 32 { self.own.private(intid) } else { self.spis.list_register(intid, true) }
+    }
+
+    /// Interrupts that EL2 makes, are pending and enabled, and go to this virtual core.
+    fn made_candidates(&self) -> u32 {
+        if self.partition.made == 0 {
+            return 0;
+        }
+        let Some(shared) = self.hardware.mailbox(0) else { return 0 };
+        let made = &shared.made;
+        let level = made.level.load(Relaxed) & !made.edge.load(Relaxed);
+        let pending = (made.pending.load(Relaxed) | level) & made.enabled.load(Relaxed) & self.partition.made;
+        let first = self.partition.made_word << 5;
+        Bits(pending).filter(|low| self.is_target(first | low)).fold(0, |all, low| all | bit(low))
+    }
+
+    /// Whether SPI `intid`, made by EL2, goes to this virtual core: on GICv2 the lowest of its targets.
+    fn is_target(&self, intid: u32) -> bool {
+        self.made_target(intid) == Some(self.vcpu)
+    }
+
+    /// The virtual core that takes SPI `intid`, made by EL2.
+    pub(super) fn made_target(&self, intid: u32) -> Option<usize> {
+        let target = self.spis.target(intid);
+        if H::V3 { Some(usize::from(target)) } else { (target != 0).then(|| target.trailing_zeros() as usize) }
+    }
+
+    /// Which of `pending` (in `word`, not linked to hardware) are held already, in list registers or parked. One that is
+    /// active in a list register becomes pending there too, or asks for maintenance at its end.
+    fn merge(&mut self, word: u32, pending: u32) -> u32 {
+        let mut held = self.queue.parked.word(word) & pending;
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            let low = bit(register.intid());
+            if register.intid() >> 5 == word && pending & low != 0 && register.is_valid() {
+                held |= low;
+                self.merge_into(index, register);
+            }
+        }
+        held
+    }
+
+    fn merge_into(&mut self, index: u32, register: ListRegister) {
+        let same_source = word_is_made(register)
+            || H::V3
+            || self.sources(register.intid()) & 1u32.wrapping_shl(register.source().into()) != 0;
+        let level = word_is_made(register) && self.is_level(register.intid());
+        if same_source && !level {
+            self.claim(register);
+            self.hardware.set(index, register.with_pending());
+        }
+        // What is left pending now comes from another source, or is a line that may still be high at the end.
+        if level || (!H::V3 && self.sources_left(register)) {
+            let current = self.hardware.get(index);
+            if current.with_eoi() != current {
+                self.hardware.set(index, current.with_eoi());
+            }
+        }
+    }
+
+    fn sources_left(&self, register: ListRegister) -> bool {
+        register.intid() < 16 && self.own.sgi_pending.load(Relaxed) & bit(register.intid()) != 0
+    }
+
+    fn is_level(&self, intid: u32) -> bool {
+        self.hardware.mailbox(0).is_some_and(|shared| shared.made.edge.load(Relaxed) & bit(intid) == 0)
+    }
+
+    /// A register as it goes out: a made, level-sensitive interrupt is looked at again at its end, and so is an SGI of
+    /// which another source waits (GICv2).
+    fn finished(&self, register: ListRegister) -> ListRegister {
+        let made = word_is_made(register) && self.is_level(register.intid());
+        if made || (!H::V3 && self.sources_left(register)) { register.with_eoi() } else { register }
+    }
+
+    /// Takes `register`'s interrupt out of where it was pending.
+    fn claim(&mut self, register: ListRegister) {
+        let intid = register.intid();
+        if register.is_hardware() {
+            self.queue.waiting.remove(intid);
+        } else if intid >= 32 {
+            if let Some(shared) = self.hardware.mailbox(0) {
+                shared.made.pending.fetch_and(!bit(intid), Relaxed);
+            }
+        } else if H::V3 {
+            self.own.sgi_pending.fetch_and(!bit(intid), Relaxed);
+        } else {
+            self.own.claim_source(intid, register.source());
+        }
+    }
+
+    /// Undoes [`Vgic::claim`]: `register`'s interrupt is pending again, in no list register.
+    fn unclaim(&mut self, register: ListRegister) {
+        let intid = register.intid();
+        if register.is_hardware() {
+            self.queue.waiting.insert(intid);
+        } else if intid >= 32 {
+            if let Some(shared) = self.hardware.mailbox(0) {
+                shared.made.pending.fetch_or(bit(intid), Relaxed);
+            }
+        } else {
+            self.own.post_sgi(intid, (!H::V3).then_some(register.source()));
+        }
+    }
+
+    /// A list register for `register`: a free one, or one whose interrupt can wait or be parked.
+    fn room_for(&mut self, register: ListRegister) -> Option<u32> {
+        let empty = self.hardware.empty();
+        if empty != 0 {
+            return Some(empty.trailing_zeros());
+        }
+        let index = self.victim(register.priority())?;
+        let evicted = self.hardware.get(index);
+        if evicted.is_active() {
+            self.park(evicted);
+        } else {
+            self.unclaim(evicted);
+        }
+        Some(index)
+    }
+
+    /// Which list register gives way to an interrupt of `priority`: the least urgent pending one, if it is less urgent.
+    /// Only when none is pending, so that the guest would hear of nothing, the least urgent active one.
+    fn victim(&self, priority: u8) -> Option<u32> {
+        let by_priority = |index: &u32| self.hardware.get(*index).priority();
+        let is_waiting = |index: &u32| !self.hardware.get(*index).is_active();
+        match self.used().filter(is_waiting).max_by_key(by_priority) {
+            Some(index) => (by_priority(&index) > priority).then_some(index),
+            None => self.used().max_by_key(by_priority),
+        }
+    }
+
+    fn park(&mut self, register: ListRegister) {
+        let intid = register.intid();
+        if register.is_pending() {
+            self.unclaim(register);
+        }
+        self.queue.parked.insert(intid);
+        if intid < 16 {
+            let shift = intid.wrapping_mul(3);
+            let cleared = self.queue.parked_sources & !7u64.wrapping_shl(shift);
+            self.queue.parked_sources = cleared | u64::from(register.source()).wrapping_shl(shift);
+        }
+    }
+
+    /// Brings parked interrupts back while list registers are free: one there is ended without EL2.
+    fn unpark(&mut self) {
+        while !self.queue.parked.is_empty() {
+            let empty = self.hardware.empty();
+            let Some(register) = self.best_parked() else { return };
+            if empty == 0 {
+                return;
+            }
+            self.queue.parked.remove(register.intid());
+            self.hardware.set(empty.trailing_zeros(), self.finished(register.active()));
+        }
+    }
+
+    fn best_parked(&self) -> Option<ListRegister> {
+        self.queue.parked.iter().map(|intid| self.parked_register(intid)).min_by_key(|register| register.priority())
+    }
+
+    fn parked_register(&self, intid: u32) -> ListRegister {
+        if intid < 16 {
+            let source = self.queue.parked_sources.wrapping_shr(intid.wrapping_mul(3)) as u8;
+            let register = self.own.private(intid);
+            return if H::V3 { register } else { register.from_source(source) };
+        }
+        if self.partition.made(intid >> 5) & bit(intid) != 0 {
+            return self.spis.list_register(intid, false);
+        }
+        self.physical_register(intid)
+    }
+
+    /// The guest ended an interrupt that no list register held: its running one, so the most urgent parked.
+    fn end_parked(&mut self) {
+        if let Some(register) = self.best_parked() {
+            self.make_inactive(register.intid());
+        }
+    }
+
+    /// Makes `intid` inactive for the guest, wherever it is active, and in the physical GIC.
+    pub(super) fn make_inactive(&mut self, intid: u32) {
+        if self.queue.parked.contains(intid) {
+            self.queue.parked.remove(intid);
+            self.deactivate_physical(intid);
+        }
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            if register.intid() == intid && register.is_active() {
+                self.hardware
+                    .set(index, if register.is_pending() { register.without_active() } else { ListRegister::EMPTY });
+                self.deactivate_physical(intid);
+            }
+        }
+    }
+
+    /// Deactivates physical interrupt `intid` if the partition has it.
+    pub(super) fn deactivate_physical(&self, intid: u32) {
+        if intid < 32 {
+            let ppi = bit(intid) & self.partition.private & !super::SGIS;
+            self.hardware.write_private(self.vcpu, offset::ICACTIVER, ppi);
+        } else {
+            let word = intid >> 5;
+            self.hardware.write(offset::word(offset::ICACTIVER, word), bit(intid) & self.partition.owned(word));
+        }
+    }
+
+    /// Takes pending interrupt `intid` back from the list register or the queue that holds it, so that the guest does
+    /// not see it. With `keep`, it stays pending where the guest left it: in software, or in the physical GIC (an edge by
+    /// its pending bit, a level by its line). Without `keep`, it is not pending any more, unless its line is.
+    pub(super) fn take_back(&mut self, intid: u32, keep: bool) {
+        if self.queue.waiting.contains(intid) {
+            self.queue.waiting.remove(intid);
+            self.give_back_physical(intid, keep);
+        }
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            if register.intid() == intid && register.is_pending() {
+                self.hardware
+                    .set(index, if register.is_active() { register.without_pending() } else { ListRegister::EMPTY });
+                if register.is_hardware() {
+                    self.give_back_physical(intid, keep);
+                } else if keep {
+                    self.unclaim(register);
+                }
+            }
+        }
+    }
+
+    fn give_back_physical(&mut self, intid: u32, keep: bool) {
+        if keep && self.is_physical_edge(intid) {
+            if intid < 32 {
+                self.hardware.write_private(self.vcpu, offset::ISPENDR, bit(intid));
+            } else {
+                self.hardware.write(offset::word(offset::ISPENDR, intid >> 5), bit(intid));
+            }
+        }
+        self.deactivate_physical(intid);
+    }
+
+    /// GICD_ICFGR's upper bit of `intid`, from the hardware.
+    fn is_physical_edge(&self, intid: u32) -> bool {
+        let register = offset::word(offset::ICFGR, intid >> 4);
+        let word =
+            if intid < 32 { self.hardware.read_private(self.vcpu, register) } else { self.hardware.read(register) };
+        word & bit((intid << 1 & 0x1f) | 1) != 0
+    }
+
+    /// Takes back every pending interrupt that is now disabled.
+    pub(super) fn recall(&mut self) {
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            if register.is_pending() && !self.is_enabled(register.intid()) {
+                self.take_back(register.intid(), true);
+            }
+        }
+        while let Some(intid) = self.waiting_disabled() {
+            self.take_back(intid, true);
+        }
+        self.refill();
+    }
+
+    fn waiting_disabled(&self) -> Option<u32> {
+        self.queue.waiting.iter().find(|intid| !self.is_enabled(*intid))
+    }
+
+    fn is_enabled(&self, intid: u32) -> bool {
+        let scope = super::bits::Scope::of(intid, self.vcpu);
+        self.enables(scope) & bit(intid) != 0
+    }
+
+    fn clear_for_others(&mut self) {
+        for word in 0..32 {
+            let at = word as usize;
+            let pending = self.own.clear_pending.get(at).map_or(0, |bits| bits.swap(0, Relaxed));
+            Bits(pending).for_each(|low| self.take_back(word << 5 | low, false));
+            let active = self.own.clear_active.get(at).map_or(0, |bits| bits.swap(0, Relaxed));
+            Bits(active).for_each(|low| self.clear_active(word << 5 | low));
+        }
+        self.refill();
+    }
+
+    /// GICD_ICACTIVER for one interrupt that this core holds or nobody does. One that waits for the guest must stay active
+    /// in the physical GIC: to the guest it is pending.
+    pub(super) fn clear_active(&mut self, intid: u32) {
+        let (pending, active) = self.held(intid >> 5);
+        if active & bit(intid) != 0 {
+            self.make_inactive(intid);
+        } else if pending & bit(intid) == 0 {
+            self.deactivate_physical(intid);
+        }
+    }
+
+    /// What this core's list registers and queues hold of `word`: pending for the guest, and active for it.
+    pub(super) fn held(&self, word: u32) -> (u32, u32) {
+        let (mut pending, mut active) = (self.queue.waiting.word(word), self.queue.parked.word(word));
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            if register.intid() >> 5 == word {
+                let low = bit(register.intid());
+                pending |= if register.is_pending() { low } else { 0 };
+                active |= if register.is_active() { low } else { 0 };
+            }
+        }
+        (pending, active)
+    }
+
+    /// Indices of the list registers that hold something.
+    fn used(&self) -> Bits {
+        let count = self.hardware.count();
+        let all = if count >= 32 { !0 } else { bit(count).wrapping_sub(1) };
+        Bits(all & !self.hardware.empty())
+    }
+
+    fn watch(&mut self, left: bool) {
+        let mut wanted = if self.enabled() { control::ENABLE } else { 0 };
+        if left {
+            // With one list register, "at most one in use" would always hold.
+            wanted |= control::NO_PENDING | if self.hardware.count() > 1 { control::UNDERFLOW } else { 0 };
+        }
+        if !self.queue.parked.is_empty() {
+            wanted |= control::NOT_PRESENT | if H::V3 { control::TRAP_DEACTIVATE } else { 0 };
+        }
+        self.hardware.set_control(wanted);
+    }
+
+    /// Empties the list registers and gives their physical interrupts back inactive.
+    pub(super) fn drop_list_registers(&mut self) {
+        for index in self.used() {
+            let register = self.hardware.get(index);
+            self.hardware.set(index, ListRegister::EMPTY);
+            if register.is_hardware() {
+                self.deactivate_physical(register.intid());
+            }
+        }
+        let waiting = core::mem::take(&mut self.queue.waiting);
+        let parked = core::mem::take(&mut self.queue.parked);
+        waiting.iter().chain(parked.iter()).for_each(|intid| self.deactivate_physical(intid));
+    }
+
+    /// GICv2: the source of the pending `sgi` in a list register.
+    pub(super) fn listed_source(&self, sgi: u32) -> Option<u8> {
+        let registers = self.used().map(|index| self.hardware.get(index));
+        registers
+            .filter(|register| register.is_pending())
+            .find(|register| register.intid() == sgi)
+            .map(ListRegister::source)
+    }
+
+    fn sources(&self, intid: u32) -> u32 {
+        self.own.sources(intid)
+    }
+
+    fn lowest_source(&self, intid: u32) -> u8 {
+        self.sources(intid).trailing_zeros().min(7) as u8
+    }
+}
+
+/// Whether `register` holds an SPI that EL2 makes.
+const fn word_is_made(register: ListRegister) -> bool {
+    register.intid() >= 32 && !register.is_hardware()
+}
+
+impl Mailbox {
+    /// GICv2: the sources from which SGI `intid` is pending.
+    pub fn sources(&self, intid: u32) -> u32 {
+        let word = self.sgi_sources.get(intid as usize >> 2).map_or(0, |word| word.load(Relaxed));
+        word.wrapping_shr(intid << 3) & 0xff
+    }
+
+    /// Makes SGI `intid` pending, from a `source` on GICv2. Returns whether it was pending already, and the core hence
+    /// knows or will.
+    #[inline(always)]
+    pub fn post_sgi(&self, intid: u32, source: Option<u8>) -> bool {
+        if let (Some(source), Some(word)) = (source, self.sgi_sources.get(intid as usize >> 2)) {
+            word.fetch_or(bit(intid << 3 | u32::from(source)), Relaxed);
+        }
+        // The sources must be seen by whoever sees the summary bit.
+        self.sgi_pending.fetch_or(bit(intid), core::sync::atomic::Ordering::Release) & bit(intid) != 0
+    }
+
+    /// GICv2: takes `source` away from pending SGI `intid`; the SGI stays pending while another source is left.
+    pub fn claim_source(&self, intid: u32, source: u8) {
+        let Some(word) = self.sgi_sources.get(intid as usize >> 2) else { return };
+        // First the summary bit goes, so that a sender that adds a source meanwhile sets it again.
+        self.sgi_pending.fetch_and(!bit(intid), Relaxed);
+        word.fetch_and(!bit(intid << 3 | u32::from(source)), Relaxed);
+        if self.sources(intid) != 0 {
+            self.sgi_pending.fetch_or(bit(intid), Relaxed);
+        }
+    }
+}

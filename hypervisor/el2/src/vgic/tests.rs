@@ -1,0 +1,6 @@
+//! The emulation against the model: delivery under random events, ownership over every offset, both register maps.
+
+mod delivery;
+mod map;
+mod ownership;
+mod random;
