@@ -4,6 +4,8 @@ use septum_plan::call::{
     CALL_COUNT, CALL_REVISION, CALL_UID, CONSOLE_BYTES_MAX, CONSOLE_WRITE, DEFMT_WRITE, INFORMATION,
     INVALID_PARAMETERS, NOT_SUPPORTED, SUCCESS, UID, VENDOR_64, information, psci,
 };
+use septum_plan::record::NO_ADDRESS;
+use septum_plan::{GicVersion, PartitionRecord};
 
 /// PSCI_VERSION's answer: 1.1.
 pub const PSCI_1_1: u64 = 1 << 16 | 1;
@@ -16,11 +18,15 @@ const _: () = assert!(CONSOLE_WRITE < VENDOR_64 + 8 && DEFMT_WRITE < VENDOR_64 +
 
 /// Who calls.
 #[derive(Clone, Copy, Debug)]
-pub struct Caller {
+pub struct Caller<'a> {
     /// Index of the virtual core.
     pub vcpu: u16,
     /// Number of the partition's virtual cores.
     pub vcpus: u16,
+    /// The board's interrupt controller.
+    pub gic: GicVersion,
+    /// The partition.
+    pub partition: &'a PartitionRecord,
 }
 
 /// What to do about a call.
@@ -123,7 +129,7 @@ pub const fn quick(number: u32) -> Option<i64> {
 }
 
 /// The answer to the call with argument registers `x`, x0 to at least x7.
-pub fn decide(x: &[u64], caller: Caller) -> Outcome {
+pub fn decide(x: &[u64], caller: Caller<'_>) -> Outcome {
     let number = x.first().copied().unwrap_or(u64::MAX) as u32;
     let invalid = Outcome::Return(Results::one(INVALID_PARAMETERS));
     match number {
@@ -140,27 +146,42 @@ pub fn decide(x: &[u64], caller: Caller) -> Outcome {
     }
 }
 
-fn inform(which: Option<u64>, caller: Caller) -> Results {
+fn inform(which: Option<u64>, caller: Caller<'_>) -> Results {
     let fact = match which {
         Some(information::ABI_VERSION) => ABI_VERSION,
         Some(information::VCPU_COUNT) => u64::from(caller.vcpus),
         Some(information::VCPU_INDEX) => u64::from(caller.vcpu),
-        _ => return Results::one(INVALID_PARAMETERS),
+        Some(information::GIC_VERSION) => u64::from(caller.gic.code()),
+        Some(information::GICD) => caller.partition.gicd_ipa,
+        Some(information::GICC) => caller.partition.gicc_ipa,
+        Some(information::GICR) => caller.partition.gicr_ipa,
+        Some(information::CONSOLE) => caller.partition.console_ipa,
+        _ => NO_ADDRESS,
     };
-    Results::two(SUCCESS as u64, fact)
+    if fact == NO_ADDRESS { Results::one(INVALID_PARAMETERS) } else { Results::two(SUCCESS as u64, fact) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const CALLER: Caller = Caller { vcpu: 1, vcpus: 3 };
+    /// The answer to virtual core 1 of 3 of a partition behind a GICv3.
+    fn answer(x: &[u64]) -> Outcome {
+        let partition = PartitionRecord {
+            gicd_ipa: 0x800_0000,
+            gicc_ipa: NO_ADDRESS,
+            gicr_ipa: 0x80a_0000,
+            console_ipa: 0x900_0000,
+            ..PartitionRecord::default()
+        };
+        decide(x, Caller { vcpu: 1, vcpus: 3, gic: GicVersion::V3, partition: &partition })
+    }
 
     fn call(number: u32, arguments: &[u64]) -> Outcome {
         let mut x = [0xdead_dead_dead_dead; 18];
         x[0] = u64::from(number);
         x[1..=arguments.len()].copy_from_slice(arguments);
-        decide(&x, CALLER)
+        answer(&x)
     }
 
     fn x0(value: i64) -> Outcome {
@@ -191,7 +212,7 @@ mod tests {
     #[test]
     fn the_upper_half_of_x0_is_ignored() {
         let x = [0xffff_ffff_8400_0000, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(decide(&x, CALLER), x0(0x1_0001));
+        assert_eq!(answer(&x), x0(0x1_0001));
     }
 
     #[test]
@@ -218,7 +239,16 @@ mod tests {
         for (which, fact) in [(0, 1), (1, 3), (2, 1)] {
             assert_eq!(call(INFORMATION, &[which]), Outcome::Return(Results::two(0, fact)));
         }
-        assert_eq!(call(INFORMATION, &[3]), x0(INVALID_PARAMETERS));
+        assert_eq!(call(INFORMATION, &[99]), x0(INVALID_PARAMETERS));
+    }
+
+    #[test]
+    fn information_tells_where_the_emulated_devices_are() {
+        let facts = [(3, 3), (4, 0x800_0000), (6, 0x80a_0000), (7, 0x900_0000)];
+        for (which, fact) in facts {
+            assert_eq!(call(INFORMATION, &[which]), Outcome::Return(Results::two(0, fact)));
+        }
+        assert_eq!(call(INFORMATION, &[5]), x0(INVALID_PARAMETERS), "no CPU interface in memory");
     }
 
     #[test]

@@ -88,10 +88,11 @@ fn synchronous(core: &CoreState, frame: &mut Frame) {
 /// Answers a call.
 fn answer(core: &CoreState, frame: &mut Frame) {
     let Some(assignment) = core.assignment else { return };
-    let partition = core.plan.partitions().get(usize::from(assignment.partition));
-    let vcpus = partition.map_or(0, |partition| core.plan.vcpus(partition).len() as u16);
+    let Some(partition) = core.plan.partitions().get(usize::from(assignment.partition)) else { return };
+    let vcpus = core.plan.vcpus(partition).len() as u16;
+    let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition };
     let x = &mut frame.caller_saved.x;
-    let results = match call::decide(x, Caller { vcpu: assignment.vcpu, vcpus }) {
+    let results = match call::decide(x, caller) {
         Outcome::Return(results) => results,
         Outcome::Console(bytes) => console(core, assignment.name, bytes.get()),
         Outcome::Stream(bytes) => {

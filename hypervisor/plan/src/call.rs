@@ -38,6 +38,16 @@ pub mod information {
     pub const VCPU_COUNT: u64 = 1;
     /// Index of the calling virtual core.
     pub const VCPU_INDEX: u64 = 2;
+    /// The interrupt controller's architecture version: 2 or 3.
+    pub const GIC_VERSION: u64 = 3;
+    /// IPA of the distributor.
+    pub const GICD: u64 = 4;
+    /// IPA of a GICv2's CPU interface.
+    pub const GICC: u64 = 5;
+    /// IPA of a GICv3's first redistributor.
+    pub const GICR: u64 = 6;
+    /// IPA of the emulated PL011.
+    pub const CONSOLE: u64 = 7;
 }
 
 /// PSCI and SMCCC function numbers that EL2 answers (DEN0022, DEN0028).
