@@ -1,6 +1,27 @@
-//! Exceptions taken to EL1, by name. The runtime expects none but interrupts: it prints the others and ends.
+//! Exceptions taken to EL1: their frame, and their names.
 
 use core::fmt;
+
+/// The registers that an exception interrupted, as vectors.s lays them on the stack.
+#[derive(Debug)]
+#[repr(C, align(16))]
+pub struct Frame {
+    /// x0 to x30.
+    pub x: [u64; 31],
+    unused: u64,
+    /// ELR_EL1: where it goes on.
+    pub elr: u64,
+    /// SPSR_EL1.
+    pub spsr: u64,
+    /// FPCR.
+    pub fpcr: u64,
+    /// FPSR.
+    pub fpsr: u64,
+    /// The SIMD and floating-point registers.
+    pub q: [u128; 32],
+}
+
+const _: () = assert!(size_of::<Frame>() == 800 && size_of::<Frame>().is_multiple_of(16));
 
 /// Which of the sixteen vectors was taken (Arm ARM D1.3.1, table of vector offsets).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,9 @@ use core::sync::atomic::{AtomicBool, Ordering};
 
 use septum_plan::call::CONSOLE_BYTES_MAX;
 
-use crate::hypercall;
-use crate::registers;
+use crate::{hypercall, registers, time};
+
+defmt::timestamp!("{=u64:us}", time::scale(registers::counter(), registers::counter_frequency(), 1_000_000));
 
 #[defmt::global_logger]
 struct Logger;

@@ -17,6 +17,17 @@ pub fn system_reset() -> ! {
     park()
 }
 
+/// Ends the calling core.
+pub fn cpu_off() -> ! {
+    hvc(psci::CPU_OFF, [0; 7]);
+    park()
+}
+
+/// Switches a core on; it begins at `entry` with `context` in x0, the MMU off. PSCI's result code: 0 is success.
+pub(crate) fn cpu_on(mpidr: u64, entry: u64, context: u64) -> i64 {
+    hvc(psci::CPU_ON_64, [mpidr, entry, context, 0, 0, 0, 0])[0] as i64
+}
+
 /// PSCI_VERSION: major in bits 31:16, minor in bits 15:0.
 pub fn version() -> u32 {
     hvc(psci::VERSION, [0; 7])[0] as u32

@@ -22,8 +22,10 @@ readable! {
     mpidr = "mpidr_el1";
     /// CurrentEL: the exception level in bits 3:2.
     current_el = "currentel";
-    /// ID_AA64MMFR0_EL1.
-    memory_model_features = "id_aa64mmfr0_el1";
+    /// ESR_EL1: what the last exception was.
+    syndrome = "esr_el1";
+    /// FAR_EL1: the address of the last abort.
+    fault_address = "far_el1";
 }
 
 /// CNTVCT_EL0: the virtual counter, not read ahead of what stands before this in the program.
@@ -53,4 +55,22 @@ pub fn mask_interrupts() -> u64 {
 pub fn restore_interrupts(before: u64) {
     // SAFETY: DAIF gets a value that it had; handlers share state with other code by atomics and locks only.
     unsafe { asm!("msr daif, {}", in(reg) before, options(nostack)) };
+}
+
+/// Lets IRQs come.
+pub fn unmask_interrupts() {
+    // SAFETY: handlers share state with other code by atomics and locks only.
+    unsafe { asm!("msr daifclr, #2", options(nostack)) };
+}
+
+/// Sets the virtual timer's deadline, in ticks of [`counter`], and lets it interrupt then.
+pub fn set_timer(deadline: u64) {
+    // SAFETY: the timer only raises an interrupt; ISB makes it certain before what follows.
+    unsafe { asm!("msr cntv_cval_el0, {}", "msr cntv_ctl_el0, {}", "isb", in(reg) deadline, in(reg) 1_u64, options(nostack)) };
+}
+
+/// Keeps the virtual timer quiet.
+pub fn stop_timer() {
+    // SAFETY: as `set_timer`.
+    unsafe { asm!("msr cntv_ctl_el0, xzr", "isb", options(nostack)) };
 }
