@@ -76,7 +76,7 @@ pub fn distributor(core: &CoreState) -> Result<(), Refused> {
         return Ok(());
     }
     defmt::error!(
-        "boot refused: G01 the board file says GICv{=u8}, the distributor says GICv{=u32}",
+        "boot refused: G01 the board file says GICv{=u8}, GICD_PIDR2 says architecture revision {=u32}",
         gic.code(),
         pidr2 >> 4 & 0xf
     );

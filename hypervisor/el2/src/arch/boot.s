@@ -197,25 +197,22 @@ boot_seal:
     ldr     x3, boot_multiplier
     eor     x2, x2, x1
     ror     x2, x2, #{UNROTATION}
-    and     x12, x1, #~63
+    and     x12, x1, #~127
     add     x1, x0, x1
     add     x12, x0, x12
-1:  cmp     x0, x12
+    cmp     x0, x12
     b.eq    2f
-    ldp     x4, x5, [x0]
-    ldp     x6, x7, [x0, #16]
-    ldp     x8, x9, [x0, #32]
-    ldp     x10, x11, [x0, #48]
-    add     x0, x0, #64
-    seal_step x4
-    seal_step x5
-    seal_step x6
-    seal_step x7
-    seal_step x8
-    seal_step x9
-    seal_step x10
-    seal_step x11
-    b       1b
+1:  .rept   2
+    ldp     x4, x5, [x0], #16
+    ldp     x6, x7, [x0], #16
+    ldp     x8, x9, [x0], #16
+    ldp     x10, x11, [x0], #16
+    .irp    word, x4, x5, x6, x7, x8, x9, x10, x11
+    seal_step \word
+    .endr
+    .endr
+    cmp     x0, x12
+    b.ne    1b
 2:  cmp     x0, x1
     b.eq    3f
     ldr     x4, [x0], #8

@@ -227,6 +227,7 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn property(&mut self, name: &[u8], value: &'a [u8]) -> Result<(), Mismatch<'a>> {
         match self.depth {
             1 => set_cells(&mut self.root, name, value),
+            _ if self.section == Section::Other => {}
             2 if self.section == Section::Memory && name.starts_with(b"reg\0") => return self.add_ram(value),
             2 => set_cells(&mut self.cells, name, value),
             3 if name.starts_with(b"reg\0") => self.child.reg = value,
@@ -260,7 +261,10 @@ impl<'a, 'p> Reader<'a, 'p> {
     fn first_hole(&self, range: Range) -> Option<u64> {
         let mut first = range.start;
         while first < range.end {
-            first = self.ram.iter().find(|ram| ram.contains(first))?.end;
+            match self.ram.iter().find(|ram| ram.contains(first)) {
+                Some(ram) => first = ram.end,
+                None => return Some(first),
+            }
         }
         None
     }
