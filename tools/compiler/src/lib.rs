@@ -7,6 +7,7 @@
 //! * [`payload`]: what a partition runs, read from a file;
 //! * [`linux`]: a Linux guest placed in its memory;
 //! * [`inspect`]: what is in an image, as numbers;
+//! * [`report`]: an image for human eyes;
 //! * [`verify`]: what an image's bytes really do;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
@@ -24,6 +25,7 @@ mod place;
 pub mod plan_writer;
 pub mod problem;
 mod raw;
+pub mod report;
 pub mod source;
 pub mod system;
 pub mod verify;

@@ -1,0 +1,34 @@
+//! The report shows every region of every partition, and needs nothing but itself.
+#![allow(clippy::unwrap_used)]
+
+#[path = "common/support.rs"]
+mod support;
+
+use septum_compiler::{image, inspect, report};
+
+#[test]
+fn the_page_names_every_region_and_refers_to_nothing_else() {
+    for mut system in support::systems() {
+        system.partitions[0].name = "<one> & \"only\"".to_owned();
+        let image = image::build(&system, &support::el2_elf()).unwrap();
+        let page = report::html(image.bytes()).unwrap();
+        for region in system.partitions.iter().flat_map(|partition| &partition.regions) {
+            assert!(page.contains(&format!("<td>{}</td>", region.name)));
+            assert!(page.contains(&format!("{:#x}", region.pa.get())));
+        }
+        assert!(page.contains("&lt;one&gt; &amp; &quot;only&quot;") && !page.contains("<one>"));
+        let references = page.replace("http://www.w3.org/2000/svg", "");
+        assert!(["http", "src=", "href=", "<script", "@import"].iter().all(|what| !references.contains(what)));
+    }
+}
+
+#[test]
+fn the_text_says_what_the_numbers_say() {
+    let image = image::build(&support::systems()[0], &support::el2_elf()).unwrap();
+    let text = report::text(&inspect::inspect(image.bytes()).unwrap());
+    let expected = "partition two (VMID 2) on core 1\n  \
+                    40-bit addresses in 4 KiB pages, 2 root tables at level 1, 20 KiB of tables\n";
+    assert!(text.starts_with("board qemu-virt, loaded at 0x40200000\n"));
+    assert!(text.contains(expected), "{text}");
+    assert!(text.contains("telemetry  channel  rw   [0x60000000..0x60010000) -> 0x7e000000  64 KiB"), "{text}");
+}
