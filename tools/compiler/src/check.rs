@@ -14,7 +14,6 @@ mod memory;
 mod physical;
 mod reserve;
 mod seen;
-mod show;
 mod sweep;
 
 pub use files::{FileError, Files, Loaded};
@@ -23,7 +22,7 @@ use crate::problem::{Code, Problem, Problems};
 use crate::raw::{self, config};
 use crate::source::{SourceFile, Span};
 use crate::system::System;
-use draft::Draft;
+use draft::{Draft, Payload};
 
 /// Checks the configuration `config`, whose board, images and files come from `files`.
 ///
@@ -78,16 +77,20 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
         return None;
     }
     let placed = reserve::place(&drafts, &board, &raw, el2, problems)?;
-    assemble::system(&config.name, board.clone(), console?, &drafts, &placed, problems)
+    assemble::system(&config.name, &board, console?, drafts, &placed, problems)
 }
 
 /// Fetches what the partition runs, and fits it into its memory where all of that has an IPA already.
 fn prepare(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
-    draft.fetched = image::fetch(draft.raw, files, problems);
-    let Some(fetched) = &draft.fetched else { return };
-    let is_whole = draft.memory.len() == draft.raw.memory.len();
-    let ipas: Option<Vec<u64>> = draft.memory.iter().map(|memory| memory.ipa).collect();
-    if let Some(ipas) = ipas.filter(|ipas| is_whole && !ipas.is_empty()) {
-        draft.fitted = image::fit(draft, fetched, &assemble::views(draft, &ipas), problems);
+    let Some(fetched) = image::fetch(draft.raw, files, problems) else { return };
+    draft.payload_bytes = fetched.bytes();
+    if draft.memory.len() < draft.raw.memory.len() || draft.memory.is_empty() {
+        // Some memory has been reported already: what would not fit says nothing.
+        return;
     }
+    let ipas: Option<Vec<u64>> = draft.memory.iter().map(|memory| memory.ipa).collect();
+    draft.payload = match ipas {
+        Some(ipas) => image::fit(draft, fetched, &assemble::views(draft, &ipas), problems).map(Payload::Fitted),
+        None => Some(Payload::Fetched(fetched)),
+    };
 }

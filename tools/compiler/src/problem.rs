@@ -4,6 +4,7 @@
 
 mod code;
 pub mod render;
+pub(crate) mod show;
 
 use std::fmt;
 

@@ -32,9 +32,14 @@ pub trait Read: Sized {
 /// Parses `text`; every syntax error is reported, and then nothing else can be said: `None`.
 pub fn parse<'a>(text: &'a str, file: FileId, problems: &mut Problems) -> Option<toml::Spanned<DeValue<'a>>> {
     let (table, errors) = DeTable::parse_recoverable(text);
+    let mut last_line = None;
     for error in &errors {
         let span = Span::new(file, clamp(text, error.span().unwrap_or(0..0)));
-        problems.add(Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message()))));
+        let line = Some(problems.sources.position(span).line);
+        // Behind the first error of a line the parser is guessing.
+        if std::mem::replace(&mut last_line, line) != line {
+            problems.add(Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message()))));
+        }
     }
     let span = table.span();
     errors.is_empty().then(|| toml::Spanned::new(span, DeValue::Table(table.into_inner())))
@@ -150,6 +155,14 @@ impl<'a> Table<'a> {
             problems.add(Problem::new(Code::MissingKey, self.span, message).here(format!("`{key}` is needed")));
         }
         found
+    }
+
+    /// The value of `key`, or `default` where it is not there. `None` has been reported.
+    pub fn or_default<T: Read>(&mut self, key: &'static str, default: T, problems: &mut Problems) -> Option<T> {
+        match self.take(key) {
+            Some((_, value)) => T::read(value, problems),
+            None => Some(default),
+        }
     }
 
     /// The value of `key` with the key's own place.

@@ -97,6 +97,17 @@ impl Sources {
         &self.files[id.0 as usize].file
     }
 
+    /// The whole lines around `spans`, which are in the file `id`: from the first one's to the last one's.
+    pub fn lines(&self, id: FileId, spans: impl Iterator<Item = Span> + Clone) -> Range<usize> {
+        let indexed = &self.files[id.0 as usize];
+        let first = spans.clone().map(|span| span.start).min().unwrap_or(0);
+        let last = spans.map(|span| span.end).max().unwrap_or(0);
+        let line = indexed.line_starts.partition_point(|start| *start <= first);
+        let start = indexed.line_starts[line.max(1) - 1];
+        let end = indexed.line_starts.partition_point(|start| *start <= last);
+        start..indexed.line_starts.get(end).copied().unwrap_or(indexed.file.text.len())
+    }
+
     /// The place of `span`'s first byte.
     pub fn position(&self, span: Span) -> Position {
         let indexed = &self.files[span.file.0 as usize];

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use septum_plan::{CoreStart, GicVersion};
+use septum_plan::{CoreStart, GicVersion, space};
 use septum_stage2::PaRange;
 
 use super::raw::{Raw, RawDevice};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::{Range, suggest};
 use crate::source::{Span, Spanned};
@@ -16,6 +17,8 @@ pub const LOAD_ALIGNMENT: u64 = 0x20_0000;
 const FIRST_SPI: u32 = 32;
 /// Most SPIs that a GIC has (GICv2 4.3.2, GICv3 12.9.38: ITLinesNumber).
 const SPIS_MAX: u32 = 988;
+/// Most cores: EL2's address space has an area for each.
+const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
 /// Bytes of one core's redistributor frames RD_base and SGI_base (GICv3 12.10).
 pub const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
 
@@ -102,7 +105,10 @@ fn check_range(piece: &Piece, pa_range: Option<PaRange>, problems: &mut Problems
     let fits = piece.range.value.size > 0 && piece.end().is_some_and(|end| end <= limit);
     if !fits {
         let message = format!("{} is empty or reaches past the physical address size", piece.name);
-        problems.add(Problem::new(Code::BoardRange, piece.range.span, message).here(format!("must end by {limit:#x}")));
+        problems.add(
+            Problem::new(Code::BoardRange, piece.range.span, message)
+                .here(format!("must end by {}", show::address(limit))),
+        );
     }
 }
 
@@ -111,7 +117,7 @@ fn check_load(raw: &Raw, problems: &mut Problems) {
     let inside =
         |range: &Spanned<Range>| load.value.checked_sub(range.value.at).is_some_and(|offset| offset < range.value.size);
     if !load.value.is_multiple_of(LOAD_ALIGNMENT) || !raw.ram.iter().any(inside) {
-        let message = format!("the image cannot be loaded at {:#x}", load.value);
+        let message = format!("the image cannot be loaded at {}", show::address(load.value));
         let problem = Problem::new(Code::BoardLoad, load.span, message);
         problems.add(problem.here("must be a multiple of 2 MiB in RAM"));
     }
@@ -125,8 +131,9 @@ fn check_cores(raw: &Raw, problems: &mut Problems) {
             problems.add(problem.label(first, "the other one"));
         }
     }
-    if raw.cores.value.is_empty() {
-        problems.add(Problem::new(Code::BoardCores, raw.cores.span, "the board has no core"));
+    if !(1..=CORES_MAX).contains(&raw.cores.value.len()) {
+        let message = format!("a board has 1 to {CORES_MAX} cores, not {}", raw.cores.value.len());
+        problems.add(Problem::new(Code::BoardCores, raw.cores.span, message));
     }
     let released = raw.start.release.as_ref().map_or(0, |release| release.value.len());
     if raw.start.method.value == CoreStart::SpinTable && released != raw.cores.value.len() {
@@ -165,7 +172,7 @@ fn check_gic_sizes(raw: &Raw, problems: &mut Problems) {
     let bytes = REDISTRIBUTOR_BYTES * raw.cores.value.len() as u64;
     if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size < bytes) {
         let problem = Problem::new(Code::BoardGic, frames.span, "fewer redistributors than cores");
-        problems.add(problem.here(format!("{} cores need {bytes:#x} bytes", raw.cores.value.len())));
+        problems.add(problem.here(format!("{} cores need {} bytes", raw.cores.value.len(), show::address(bytes))));
     }
     if raw.gic.spis.value > SPIS_MAX {
         let message = format!("no GIC has {} SPIs", raw.gic.spis.value);

@@ -3,7 +3,7 @@
 use septum_plan::RegionKind;
 use septum_stage2::{Ipa, Pa};
 
-use super::draft::Draft;
+use super::draft::{Draft, Payload};
 use super::image::{self, Fitted, View};
 use super::reserve::{Placed, geometry};
 use crate::board::{Board, Console};
@@ -16,17 +16,18 @@ use crate::system::{Partition, Region, Segment, System};
 /// Everything together; `None` has been reported.
 pub(super) fn system(
     config: &str,
-    board: Board,
+    board: &Board,
     console: Console,
-    drafts: &[Draft<'_>],
+    drafts: Vec<Draft<'_>>,
     placed: &Placed,
     problems: &mut Problems,
 ) -> Option<System> {
     let mut partitions = Vec::new();
-    for ((index, draft), places) in drafts.iter().enumerate().zip(&placed.memory) {
-        partitions.push(Assembly { draft, places, board: &board }.partition(index, problems)?);
+    for ((index, mut draft), places) in drafts.into_iter().enumerate().zip(&placed.memory) {
+        let payload = draft.payload.take()?;
+        partitions.push(Assembly { draft: &draft, places, board }.partition(index, payload, problems)?);
     }
-    Some(System { config: config.into(), board, console, el2: placed.el2, partitions })
+    Some(System { config: config.into(), board: board.clone(), console, el2: placed.el2, partitions })
 }
 
 /// The memory of a partition by rising IPA, where `places` says where each lies.
@@ -50,11 +51,11 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn partition(&self, index: usize, problems: &mut Problems) -> Option<Partition> {
+    fn partition(&self, index: usize, payload: Payload, problems: &mut Problems) -> Option<Partition> {
         let views = views(self.draft, self.places);
-        let mut fitted = match &self.draft.fitted {
-            Some(fitted) => fitted.clone(),
-            None => image::fit(self.draft, self.draft.fetched.as_ref()?, &views, problems)?,
+        let mut fitted = match payload {
+            Payload::Fitted(fitted) => fitted,
+            Payload::Fetched(fetched) => image::fit(self.draft, fetched, &views, problems)?,
         };
         let mut partition = self.bare(index, &fitted, problems);
         if let Some(wanted) = self.draft.raw.device_tree {

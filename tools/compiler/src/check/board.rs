@@ -1,7 +1,8 @@
 //! From the board's name to the board, and which of its UARTs carries the log.
 
-use super::{Files, show, text};
+use super::{Files, text};
 use crate::board::{self, Board, Console, Wanted};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Config;
 use crate::raw::{parse, suggest};

@@ -22,7 +22,7 @@ pub(super) fn check_owners(config: &Config, problems: &mut Problems) {
         for cpu in &cpus.value {
             if let Some((owner, span)) = owners.insert(cpu.value, (&partition.name.value, cpu.span)) {
                 let problem = owned_twice(*cpu, &partition.name.value, owner);
-                problems.add(problem.label(span, format!("`{owner}` has it here")));
+                problems.add(problem.label(span, format!("first given to `{owner}` here")));
             }
         }
     }

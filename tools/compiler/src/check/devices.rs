@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use septum_stage2::{Access, Granule};
 
 use super::draft::{Draft, Given, Pages};
-use super::show;
 use super::sweep::{Claim, overlaps};
 use crate::board::{Board, Console, Device, PaSpan};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::raw::suggest;
@@ -152,7 +152,7 @@ fn check_owners(drafts: &[Draft<'_>], console: Option<&Console>, problems: &mut 
                 false => format!("device `{name}` is given to partition `{owner}` and to partition `{}`", draft.name()),
             };
             let problem = Problem::new(Code::DeviceOwnedTwice, span, message).here("a device has one owner");
-            problems.add(problem.label(first, format!("`{owner}` has it here")));
+            problems.add(problem.label(first, format!("first given to `{owner}` here")));
         }
     }
 }
@@ -199,7 +199,8 @@ fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, p
             who: Party::Owner(draft, pages),
         }));
     }
-    claims.extend(el2_blocks(board, console).into_iter().map(|(name, block)| claim(block, Party::El2(name))));
+    let el2 = el2_blocks(board, console);
+    claims.extend(el2.iter().map(|(name, block)| claim(*block, Party::El2(name))));
     claims.extend(board.ram.iter().map(|bank| claim(*bank, Party::Ram)));
     let owned: std::collections::BTreeSet<_> = given(drafts).map(|(_, given)| given.device.name.as_str()).collect();
     let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
@@ -216,7 +217,7 @@ fn claim<T>(block: PaSpan, who: T) -> Claim<T> {
 }
 
 /// What EL2 uses itself: no partition may reach it.
-fn el2_blocks<'a>(board: &'a Board, console: Option<&'a Console>) -> Vec<(&'a str, PaSpan)> {
+fn el2_blocks(board: &Board, console: Option<&Console>) -> Vec<(String, PaSpan)> {
     let gic = &board.gic;
     let frames = [
         ("the interrupt controller", Some(gic.distributor)),
@@ -227,18 +228,21 @@ fn el2_blocks<'a>(board: &'a Board, console: Option<&'a Console>) -> Vec<(&'a st
         ("the power registers", board.power.registers),
     ];
     let log = board.devices.iter().filter(|device| console.is_some_and(|console| console.device == device.name));
-    let log = log.flat_map(|device| device.registers.iter().map(|block| (device.name.as_str(), *block)));
-    frames.into_iter().filter_map(|(name, block)| Some((name, block?))).chain(log).collect()
+    let log = log
+        .flat_map(|device| device.registers.iter().map(|block| (format!("EL2's log UART `{}`", device.name), *block)));
+    frames.into_iter().filter_map(|(name, block)| Some((name.to_owned(), block?))).chain(log).collect()
 }
 
 fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problems) {
     match (low, high) {
-        (Party::Owner(one, first), Party::Owner(other, second)) if one.name() != other.name() => {
+        (Party::Owner(one, first), Party::Owner(other, second))
+            if one.name() != other.name() && first.name != second.name =>
+        {
             problems.add(shared_page(one, first, other, second));
         }
         // The log's own device has been reported as such.
         (Party::Owner(draft, pages), Party::El2(what)) | (Party::El2(what), Party::Owner(draft, pages))
-            if !pages.name.split('+').any(|name| name == what) =>
+            if !pages.name.split('+').any(|name| what.contains(&format!("`{name}`"))) =>
         {
             problems.add(shared_with_el2(draft, pages, what));
         }
@@ -269,13 +273,9 @@ fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages
 }
 
 fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str) -> Problem {
-    let message = format!(
-        "device `{}` of partition `{}` lies on a page with {what}, which is not the partition's",
-        pages.name,
-        draft.name()
-    );
+    let message = format!("device `{}` of partition `{}` lies on a page with {what}", pages.name, draft.name());
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    Problem::new(Code::SharedEl2Page, pages.span, message).here(at)
+    Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help("no partition may reach that")
 }
 
 fn shared_with_master(draft: &Draft<'_>, pages: &Pages, device: &Device) -> Problem {

@@ -3,8 +3,9 @@
 use septum_stage2::{Access, Granule, Ipa, Pa};
 
 use super::image::{Fetched, Fitted};
-use super::{cores, devices, memory, show};
+use super::{cores, devices, memory};
 use crate::board::{Board, Device, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::source::Span;
@@ -27,10 +28,19 @@ pub(super) struct Draft<'a> {
     pub pages: Vec<Pages>,
     /// Where it sees its interrupt controller.
     pub gic: GuestGic,
+    /// Bytes that what it runs takes in the image file, at most.
+    pub payload_bytes: u64,
     /// What it runs.
-    pub fetched: Option<Fetched>,
-    /// What it runs, fitted into its memory: where all its memory's IPAs are known before placing.
-    pub fitted: Option<Fitted>,
+    pub payload: Option<Payload>,
+}
+
+/// What a partition runs.
+#[derive(Clone, Debug)]
+pub(super) enum Payload {
+    /// Not fitted into its memory: the IPA of some of that is known after placing only.
+    Fetched(Fetched),
+    /// Fitted.
+    Fitted(Fitted),
 }
 
 /// A memory whose numbers are good each by itself.
@@ -94,7 +104,7 @@ impl<'a> Draft<'a> {
         let gic = guest_gic(board, cpus.len() as u64);
         pages.extend(cpu_interface(raw, board, granule, problems));
         let memory = memory::resolve(raw, granule, board, problems);
-        Self { raw, cpus, granule, memory, devices: given, pages, gic, fetched: None, fitted: None }
+        Self { raw, cpus, granule, memory, devices: given, pages, gic, payload_bytes: 0, payload: None }
     }
 
     /// The partition's name.

@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use septum_stage2::{Access, Ipa};
 
 use super::draft::Draft;
-use super::{FileError, Files, Loaded, show};
+use super::{FileError, Files, Loaded};
 use crate::payload::{self, ElfSegment, LinuxImage, Payload, PayloadError};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Image, Partition};
 use crate::raw::suggest;
@@ -119,8 +120,9 @@ fn missing(raw: &Partition, image: &Spanned<Image>, name: &str, files: &dyn File
     };
     let help = match suggest(name, known.iter().map(String::as_str)) {
         Some(near) => format!("did you mean `{near}`?"),
-        None if known.is_empty() => "paths are relative to the configuration".into(),
-        None => format!("there are {}; a file's path has a `/` or a `.`", show::list(&known)),
+        None if matches!(image.value, Image::Path(_)) => "paths are relative to the configuration".into(),
+        None if matches!(image.value, Image::Guest(_)) => format!("guests: {}", show::list(&known)),
+        None => format!("crates: {}; a file's path has a `/` or a `.`", show::list(&known)),
     };
     let message = format!("{what} `{name}`");
     Problem::new(code, image.span, message).here(format!("image of partition `{}`", raw.name.value)).help(help)
@@ -159,13 +161,13 @@ fn check_keys(raw: &Partition, payload: &Payload, problems: &mut Problems) {
 }
 
 /// Fits what was fetched into `views`, the partition's memory by rising IPA; every problem is reported.
-pub(super) fn fit(draft: &Draft<'_>, fetched: &Fetched, views: &[View<'_>], problems: &mut Problems) -> Option<Fitted> {
+pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], problems: &mut Problems) -> Option<Fitted> {
     let before = problems.len();
     let fit = Fit { raw: draft.raw, views, span: draft.raw.image.as_ref()?.span };
-    let mut fitted = match &fetched.payload {
+    let mut fitted = match fetched.payload {
         Payload::Elf(elf) => {
-            let pieces = elf.segments.iter().map(|segment| fit.elf_segment(segment, problems)).collect();
-            Fitted { elf: Some(fetched.path.clone()), ..fit.fitted(elf.entry, pieces) }
+            let pieces = elf.segments.into_iter().map(|segment| fit.elf_segment(segment, problems)).collect();
+            Fitted { elf: Some(fetched.path), ..fit.fitted(elf.entry, pieces) }
         }
         Payload::LinuxImage(image) => fit.linux(image, problems)?,
         Payload::Raw(bytes) => fit.raw(bytes, problems)?,
@@ -185,38 +187,36 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     fn fitted(&self, entry: u64, segments: Vec<Segment>) -> Fitted {
-        let end = |segment: &Segment| segment.ipa.get() + segment.bytes.len() as u64 + segment.zero_bytes;
+        let end = |segment: &Segment| {
+            segment.ipa.get().saturating_add(segment.bytes.len() as u64).saturating_add(segment.zero_bytes)
+        };
         let taken = segments.iter().map(|segment| (segment.ipa.get(), end(segment))).collect();
         Fitted { entry, segments, taken, ..Fitted::default() }
     }
 
-    fn elf_segment(&self, segment: &ElfSegment, problems: &mut Problems) -> Segment {
+    fn elf_segment(&self, segment: ElfSegment, problems: &mut Problems) -> Segment {
         let what = format!("the segment at {}", show::address(segment.address));
         self.inside(&what, segment.address, segment.size(), segment.access, problems);
-        Segment { ipa: Ipa::new(segment.address), bytes: segment.bytes.clone(), zero_bytes: segment.zero_bytes }
+        Segment { ipa: Ipa::new(segment.address), bytes: segment.bytes, zero_bytes: segment.zero_bytes }
     }
 
     /// An arm64 Image goes to `load`, or to the first 2 MiB boundary in executable memory, plus its text offset.
-    fn linux(&self, image: &LinuxImage, problems: &mut Problems) -> Option<Fitted> {
+    fn linux(&self, image: LinuxImage, problems: &mut Problems) -> Option<Fitted> {
         let first = self.views.iter().find(|view| view.access.execute).or(self.views.first())?;
         let chosen = first.ipa.next_multiple_of(IMAGE_ALIGNMENT).checked_add(image.text_offset);
         let load = self.raw.load.map(|load| load.value).or(chosen)?;
         self.inside("the kernel", load, image.image_size, Access::RWX, problems);
-        let segment = Segment { ipa: Ipa::new(load), bytes: image.bytes.clone(), zero_bytes: 0 };
+        let segment = Segment { ipa: Ipa::new(load), bytes: image.bytes, zero_bytes: 0 };
         let mut fitted = self.fitted(load, vec![segment]);
         fitted.taken = vec![(load, load.saturating_add(image.image_size))];
         Some(fitted)
     }
 
-    fn raw(&self, bytes: &[u8], problems: &mut Problems) -> Option<Fitted> {
+    fn raw(&self, bytes: Vec<u8>, problems: &mut Problems) -> Option<Fitted> {
         let entry = self.raw.entry?.value;
         let load = self.raw.load.map_or(entry, |load| load.value);
         self.inside("the image", load, bytes.len() as u64, Access::R, problems);
-        Some(self.fitted(entry, vec![Segment { ipa: Ipa::new(load), bytes: bytes.to_vec(), zero_bytes: 0 }]))
-    }
-
-    fn problem(&self, code: Code, message: String) -> Problem {
-        Problem::new(code, self.span, format!("{message} of partition `{}`", self.raw.name.value))
+        Some(self.fitted(entry, vec![Segment { ipa: Ipa::new(load), bytes, zero_bytes: 0 }]))
     }
 
     fn memory(&self) -> String {
@@ -229,14 +229,16 @@ impl Fit<'_> {
 
     fn inside(&self, what: &str, start: u64, size: u64, needs: Access, problems: &mut Problems) {
         let Some(view) = self.views.iter().find(|view| view.holds(start, size)) else {
-            let problem = self.problem(Code::SegmentOutside, format!("{what} lies outside the memory"));
+            let message = format!("{what} of partition `{}` lies outside its memory", self.raw.name.value);
+            let problem = Problem::new(Code::SegmentOutside, self.span, message);
             problems.add(problem.here(show::range(start, size)).help(self.memory()));
             return;
         };
         if !view.access.includes(needs) {
-            let problem = self.problem(Code::SegmentAccess, format!("{what} needs more than the memory allows,"));
+            let message = format!("{what} of partition `{}` needs more than its memory allows", self.raw.name.value);
+            let problem = Problem::new(Code::SegmentAccess, self.span, message);
             let problem = problem.here(format!("needs {needs} at {}", show::range(start, size)));
-            let problem = problem.label(view.span, format!("allows {}", view.access));
+            let problem = problem.label(view.span, format!("`{}` allows {}", view.name, view.access));
             problems.add(problem.help(format!("give `{}` access = \"{}\"", view.name, both(needs, view.access))));
         }
     }

@@ -3,8 +3,8 @@
 use septum_stage2::Granule;
 
 use super::draft::Memory;
-use super::show;
 use crate::board::{Board, PaSpan};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{self, Partition};
 use crate::source::{Span, Spanned};
@@ -96,14 +96,12 @@ impl Check<'_> {
         }
         let message = format!("`{key}` of {} is not a multiple of the {} granule", self.title(raw), self.granule);
         let below = number.value / bytes * bytes;
-        let shown = |value: u64| if key == "size" { format!("{value:#x}") } else { show::address(value) };
+        let shown = |value| if key == "size" { show::size(value) } else { show::address(value) };
         let help = match below.checked_add(bytes) {
             Some(above) if below > 0 || key != "size" => format!("use {} or {}", shown(below), shown(above)),
             _ => format!("use {}", shown(bytes)),
         };
-        problems.add(
-            Problem::new(Code::NotGranuleMultiple, number.span, message).here(show::address(number.value)).help(help),
-        );
+        problems.add(Problem::new(Code::NotGranuleMultiple, number.span, message).here(shown(number.value)).help(help));
     }
 
     fn bits(&self, raw: &config::Memory, key: &str, at: Spanned<u64>, size: u64, code: Code, problems: &mut Problems) {

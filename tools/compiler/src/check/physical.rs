@@ -1,9 +1,9 @@
 //! Memory at fixed physical addresses: clear of each other, of EL2 and of firmware.
 
 use super::draft::{Draft, Memory};
-use super::show;
 use super::sweep::{Claim, overlaps};
 use crate::board::{Board, CarveOut, PaSpan};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 
 /// Who wants a piece of RAM.

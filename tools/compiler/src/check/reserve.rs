@@ -9,9 +9,10 @@ use septum_stage2::{Attributes, Geometry, Ipa, Mapping, Memory as Kind, Pa, buil
 
 use super::draft::Draft;
 use super::memory::joined;
-use super::{physical, show};
+use super::physical;
 use crate::board::{Board, PaSpan};
 use crate::place::{self, Gap, Request};
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Config, Stage2};
 use crate::source::Span;
@@ -157,8 +158,8 @@ fn share(
 }
 
 fn too_large(bytes: u64, place: Span) -> Problem {
-    let message = format!("plan and translation tables take {} bytes", show::address(bytes));
-    let most = show::address(space::PLAN_BYTES_MAX);
+    let message = format!("plan and translation tables take {}", show::size(bytes));
+    let most = show::size(space::PLAN_BYTES_MAX);
     let problem = Problem::new(Code::TableSpace, place, message).here(format!("EL2 has room for {most}"));
     problem.help("addresses and sizes that are multiples of 2 MiB need far fewer tables; so does stage2 = \"compact\"")
 }
@@ -178,10 +179,9 @@ fn check_fits(span: PaSpan, board: &Board, place: Span, problems: &mut Problems)
 }
 
 fn payload_bytes(draft: &Draft<'_>) -> u64 {
-    let fetched = draft.fetched.as_ref().map_or(0, super::image::Fetched::bytes);
     let args = draft.raw.args.as_ref().map_or(0, |args| args.value.len() as u64);
     // Each segment is on pages of its own; a device tree takes at most a few pages.
-    fetched.next_multiple_of(PAGE) + args.next_multiple_of(PAGE) + 64 * PAGE
+    draft.payload_bytes.next_multiple_of(PAGE) + args.next_multiple_of(PAGE) + 64 * PAGE
 }
 
 /// The plan's records and strings, generously.

@@ -1,9 +1,9 @@
 //! What one partition sees: no two things at one intermediate address.
 
 use super::draft::Draft;
-use super::show;
 use super::sweep::{Claim, overlaps};
 use crate::board::Board;
+use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
 
@@ -26,7 +26,11 @@ pub(super) fn check(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems
 
 fn check_one(draft: &Draft<'_>, board: &Board, problems: &mut Problems) {
     let things = things(draft, board);
-    let claims = things.iter().map(|thing| Claim { start: thing.start, end: thing.start + thing.size, who: thing });
+    let claims = things.iter().map(|thing| Claim {
+        start: thing.start,
+        end: thing.start.saturating_add(thing.size),
+        who: thing,
+    });
     for (low, high) in overlaps(claims.collect()) {
         report(draft, low.who, high.who, problems);
     }
@@ -59,7 +63,7 @@ fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems)
         (Some(low_span), Some(high_span)) => {
             let message = format!("{} overlaps {} in partition `{partition}`", high.name, low.name);
             let problem = Problem::new(Code::OverlapInPartition, high_span, message).here(title(high));
-            let end = show::address(low.start + low.size);
+            let end = show::address(low.start.saturating_add(low.size));
             problem
                 .label(low_span, format!("{} is {}", low.name, title(low)))
                 .help(format!("move it to {end} or beyond"))

@@ -5,7 +5,7 @@ use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use super::{Label, Problem, Problems};
-use crate::source::{FileId, Sources};
+use crate::source::{FileId, Sources, Span};
 
 /// As rustc shows errors: each problem with its source lines, then how many there are.
 pub fn human(problems: &Problems, styled: bool) -> String {
@@ -51,11 +51,16 @@ fn snippet<'a>(
     let source = sources.file(file);
     let primary = std::iter::once((AnnotationKind::Primary, &problem.primary));
     let others = problem.labels.iter().map(|label| (AnnotationKind::Context, label));
-    let annotations = primary
-        .chain(others)
-        .filter(|(_, label)| label.span.file == file)
-        .map(|(kind, label)| kind.span(label.span.range()).label(remark(label)));
-    Snippet::source(source.text.as_str()).path(source.name.as_str()).annotations(annotations)
+    let labels = primary.chain(others).filter(|(_, label)| label.span.file == file);
+    // Only the lines that are shown: a renderer that had to go through all of a long text for each problem would crawl.
+    let lines = sources.lines(file, labels.clone().map(|(_, label)| label.span));
+    let first = sources.position(Span::new(file, lines.start..lines.start)).line as usize;
+    let annotations = labels.map(|(kind, label)| {
+        let span = label.span.range();
+        kind.span(span.start - lines.start..span.end - lines.start).label(remark(label))
+    });
+    let text = source.text.get(lines.clone()).unwrap_or("");
+    Snippet::source(text).line_start(first).path(source.name.as_str()).annotations(annotations)
 }
 
 fn remark(label: &Label) -> Option<&str> {

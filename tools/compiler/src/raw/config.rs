@@ -71,7 +71,7 @@ pub struct Memory {
     pub ipa: Option<Spanned<u64>>,
     /// `pa`.
     pub pa: Option<Spanned<u64>>,
-    /// `size`; `None` where it was missing or unreadable, which has been reported.
+    /// `size`; `None` where this or `access` could not be read, which has been reported: nothing more can be said.
     pub size: Option<Spanned<u64>>,
     /// `access`.
     pub access: Access,
@@ -175,11 +175,13 @@ fn read_memory(owner: &str, name: Spanned<String>, value: Value<'_>, problems: &
     check_name("memory", &name, problems);
     let title = format!("memory `{}` of partition `{owner}`", name.value);
     let mut table = Table::open(value, title, name.span, problems)?;
+    let access = table.or_default("access", Access::RW, problems);
+    let size = table.required::<Size>("size", problems).map(|size| size.map(|size| size.0));
     let memory = Memory {
         ipa: table.optional("ipa", problems),
         pa: table.optional("pa", problems),
-        size: table.required::<Size>("size", problems).map(|size| size.map(|size| size.0)),
-        access: table.optional("access", problems).map_or(Access::RW, |access| access.value),
+        size: size.filter(|_| access.is_some()),
+        access: access.unwrap_or(Access::RW),
         identity: table.optional::<bool>("identity", problems).filter(|flag| flag.value).map(|flag| flag.span),
         zero: table.optional("zero", problems).is_some_and(|flag| flag.value),
         name,

@@ -59,7 +59,9 @@ impl<T: Read> Read for Vec<Spanned<T>> {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         let DeValue::Array(items) = value.node() else { return value.wrong_type("a list", problems) };
         let item = |node| Value { node, ..value }.read(problems);
-        Some(items.iter().filter_map(item).collect())
+        let read: Self = items.iter().filter_map(item).collect();
+        // A list whose every item was unreadable is unreadable, not empty.
+        (items.is_empty() || !read.is_empty()).then_some(read)
     }
 }
 

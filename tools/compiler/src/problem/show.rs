@@ -1,16 +1,14 @@
 //! Numbers as messages show them.
 
-/// `0x4000_0000`: an address, in groups of four digits.
+/// `0x0900_0000`: an address, in whole groups of four digits where it has more than one.
 pub fn address(value: u64) -> String {
     let digits = format!("{value:x}");
-    let mut text = String::from("0x");
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(4) {
-            text.push('_');
-        }
-        text.push(digit);
+    if digits.len() <= 4 {
+        return format!("0x{digits}");
     }
-    text
+    let digits = format!("{digits:0>width$}", width = digits.len().next_multiple_of(4));
+    let groups: Vec<_> = (0..digits.len()).step_by(4).map(|at| &digits[at..at + 4]).collect();
+    format!("0x{}", groups.join("_"))
 }
 
 /// `[0x1000..0x2000)`.
@@ -40,7 +38,7 @@ mod tests {
     fn numbers_are_shown_as_people_write_them() {
         assert_eq!(address(0), "0x0");
         assert_eq!(address(0x4000_0000), "0x4000_0000");
-        assert_eq!(address(0x1_0000), "0x1_0000");
+        assert_eq!(address(0x900_0000), "0x0900_0000");
         assert_eq!(range(0x1000, 0x1000), "[0x1000..0x2000)");
         assert_eq!((size(16 << 20), size(0x1800)), ("16 MiB".into(), "6 KiB".into()));
         assert_eq!(size(3), "0x3 bytes");

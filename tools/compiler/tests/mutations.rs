@@ -1,0 +1,194 @@
+//! Whatever the input: a System or problems, never a panic.
+
+#[path = "common/files.rs"]
+mod files;
+#[path = "common/support.rs"]
+mod support;
+
+use std::fs;
+use std::path::PathBuf;
+
+use proptest::prelude::*;
+use septum_compiler::check::{FileError, Files, Loaded, check_bytes};
+
+/// Words that are likely to do harm somewhere.
+const WORDS: [&str; 24] = [
+    "0",
+    "-1",
+    "1",
+    "0xffff_ffff_ffff_ffff",
+    "0xffff_ffff_ffff_f000",
+    "0x8000_0000_0000_0000",
+    "123456789012345678901234567890",
+    "\"16EiB\"",
+    "\"16777215TiB\"",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "1.5",
+    "identity = true,",
+    "pa = 0x4000_0000,",
+    "device-tree = true\n",
+    "stage2 = \"compact\"\n",
+    "granule = \"64k\"\n",
+    "zero = true,",
+    "\"rwx\"",
+    "entry = 0xffff_ffff_ffff_fffc\n",
+    "load = 0xffff_ffff_ffff_fffc\n",
+    "[partition.x]\n",
+];
+
+/// One change of a text.
+#[derive(Clone, Debug)]
+enum Change {
+    Remove(prop::sample::Index, usize),
+    Byte(prop::sample::Index, u8),
+    Insert(prop::sample::Index, &'static str),
+    Number(prop::sample::Index, &'static str),
+    Line(prop::sample::Index),
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let word = || prop::sample::select(WORDS.to_vec());
+    prop_oneof![
+        1 => (any::<prop::sample::Index>(), 1..40_usize).prop_map(|(at, count)| Change::Remove(at, count)),
+        1 => (any::<prop::sample::Index>(), any::<u8>()).prop_map(|(at, byte)| Change::Byte(at, byte)),
+        1 => (any::<prop::sample::Index>(), word()).prop_map(|(at, word)| Change::Insert(at, word)),
+        4 => (any::<prop::sample::Index>(), word()).prop_map(|(at, word)| Change::Number(at, word)),
+        1 => any::<prop::sample::Index>().prop_map(Change::Line),
+    ]
+}
+
+fn apply(text: &mut Vec<u8>, change: &Change) {
+    if text.is_empty() {
+        return;
+    }
+    match change {
+        Change::Remove(at, count) => {
+            let start = at.index(text.len());
+            text.drain(start..text.len().min(start + count));
+        }
+        Change::Byte(at, byte) => {
+            let index = at.index(text.len());
+            text[index] = *byte;
+        }
+        Change::Insert(at, word) => {
+            let index = at.index(text.len());
+            text.splice(index..index, word.bytes());
+        }
+        Change::Number(at, word) => replace_value(text, at, word),
+        Change::Line(at) => {
+            let mut lines: Vec<Vec<u8>> = text.split(|byte| *byte == b'\n').map(<[u8]>::to_vec).collect();
+            lines.remove(at.index(lines.len()));
+            *text = lines.join(&b'\n');
+        }
+    }
+}
+
+/// Puts `word` where a value stands: behind some `=`, up to the next `,`, `}` or line's end.
+fn replace_value(text: &mut Vec<u8>, at: &prop::sample::Index, word: &str) {
+    let values: Vec<_> =
+        text.iter().enumerate().filter(|(_, byte)| **byte == b'=').map(|(index, _)| index + 1).collect();
+    if values.is_empty() {
+        return;
+    }
+    let start = values[at.index(values.len())];
+    let end = text[start..].iter().position(|byte| b",}\n".contains(byte)).map_or(text.len(), |length| start + length);
+    text.splice(start..end, word.bytes());
+}
+
+fn configurations() -> Vec<Vec<u8>> {
+    let entries = fs::read_dir(files::root().join("configs")).expect("configs/");
+    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
+    paths.retain(|path| path.is_file());
+    paths.sort();
+    paths.into_iter().map(|path| fs::read(path).expect("a configuration")).collect()
+}
+
+/// The shipped files, but for one board's changed text.
+struct Changed {
+    tree: files::Tree,
+    text: Option<Vec<u8>>,
+}
+
+impl Files for Changed {
+    fn boards(&self) -> Vec<String> {
+        self.tree.boards()
+    }
+
+    fn board(&self, name: &str) -> Result<Loaded, FileError> {
+        match &self.text {
+            Some(text) => Ok(Loaded { bytes: text.clone(), path: PathBuf::from("board.toml") }),
+            None => self.tree.board(name),
+        }
+    }
+
+    fn partitions(&self) -> Vec<String> {
+        self.tree.partitions()
+    }
+
+    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
+        self.tree.partition(name)
+    }
+
+    fn file(&self, path: &str) -> Result<Loaded, FileError> {
+        self.tree.file(path)
+    }
+
+    fn guests(&self) -> Vec<String> {
+        self.tree.guests()
+    }
+
+    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
+        self.tree.guest(name)
+    }
+}
+
+fn try_out(config: Vec<u8>, board: Option<Vec<u8>>) {
+    let files = Changed { tree: files::shipped(files::root().join("configs")), text: board };
+    match check_bytes("mutation.toml", config, &files) {
+        // After the checker nothing can fail on the user's input.
+        Ok(system) => {
+            let image = septum_compiler::image::build(&system, &support::el2_elf());
+            assert!(image.is_ok(), "{}", image.expect_err("an error"));
+        }
+        Err(problems) => {
+            assert!(!problems.is_empty());
+            assert!(!problems.human(true).is_empty());
+            assert!(problems.json().starts_with('['));
+        }
+    }
+}
+
+fn mutated(original: &[u8], changes: &[Change]) -> Vec<u8> {
+    let mut text = original.to_vec();
+    changes.iter().for_each(|change| apply(&mut text, change));
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 256, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_changed_configuration_never_panics(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(change(), 1..6),
+    ) {
+        let configs = configurations();
+        try_out(mutated(&configs[which.index(configs.len())], &changes), None);
+    }
+
+    #[test]
+    fn a_changed_board_never_panics(
+        which in any::<prop::sample::Index>(),
+        changes in prop::collection::vec(change(), 1..6),
+    ) {
+        let configs = configurations();
+        let config = &configs[which.index(configs.len())];
+        let text = String::from_utf8_lossy(config);
+        let name = text.split("board = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a board");
+        let board = fs::read(files::root().join("boards").join(name).join("board.toml")).expect("a board's file");
+        try_out(config.clone(), Some(mutated(&board, &changes)));
+    }
+}
