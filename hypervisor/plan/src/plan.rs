@@ -9,6 +9,9 @@ use crate::record::{
     PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
 };
 
+/// INTIDs of shared peripheral interrupts.
+const SPIS: core::ops::Range<u32> = 32..1020;
+
 /// Why bytes are not a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PlanError {
@@ -158,6 +161,8 @@ impl<'a> Plan<'a> {
             sub(self.regions, partition.regions).ok_or(PlanError::Index("partition.regions"))?;
             sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
             sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
+            let spi = SPIS.contains(&partition.console_intid) || partition.console_intid == 0;
+            spi.then_some(()).ok_or(PlanError::Code("partition.console_intid"))?;
         }
         Ok(())
     }

@@ -257,6 +257,10 @@ pub struct PartitionRecord {
     pub vmid: u16,
     /// [`flag`] bits.
     pub flags: u16,
+    /// INTID of the emulated PL011's interrupt, an SPI that is not in `interrupts`; 0 where there is none.
+    pub console_intid: u32,
+    /// Zero.
+    pub reserved: u32,
 }
 
 /// Bits of [`PartitionRecord::flags`].
@@ -319,7 +323,7 @@ pub struct RamRecord {
 
 const _: () = assert!(size_of::<PlanHeader>() == 216);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
-const _: () = assert!(size_of::<PartitionRecord>() == 144);
+const _: () = assert!(size_of::<PartitionRecord>() == 152);
 const _: () = assert!(size_of::<RegionRecord>() == 40);
 const _: () = assert!(size_of::<SegmentRecord>() == 48);
 const _: () = assert!(size_of::<RamRecord>() == 24);

@@ -17,7 +17,6 @@ use crate::board::Board;
 use crate::system::Partition;
 use build::Node;
 pub use check::{Finding, Owner, TreeProblem, check};
-pub use devices::CONSOLE_INTID;
 pub use parse::{ParseError, parse};
 
 /// Why a tree cannot be made.

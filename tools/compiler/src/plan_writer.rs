@@ -108,7 +108,7 @@ impl Records {
             gicd_ipa: address(partition.gic.distributor),
             gicc_ipa: address(partition.gic.cpu_interface),
             gicr_ipa: address(partition.gic.redistributors),
-            console_ipa: address(partition.console),
+            console_ipa: address(partition.console.map(|console| console.ipa)),
             vcpus: append(&mut self.vcpus, partition.cpus.iter().map(|core| *core as u16)),
             regions: self.add_regions(partition, index as u16),
             segments: self.add_segments(partition, index, decided),
@@ -116,6 +116,8 @@ impl Records {
             line: partition.line,
             vmid: partition.vmid,
             flags: if partition.trap_physical_timer { flag::TRAP_PHYSICAL_TIMER } else { 0 },
+            console_intid: partition.console.map_or(0, |console| console.intid),
+            reserved: 0,
         };
         self.partitions.push(record);
     }

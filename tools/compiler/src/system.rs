@@ -46,8 +46,8 @@ pub struct Partition {
     pub segments: Vec<Segment>,
     /// Where it sees its interrupt controller.
     pub gic: GuestGic,
-    /// IPA of the emulated PL011.
-    pub console: Option<Ipa>,
+    /// Its emulated PL011.
+    pub console: Option<GuestConsole>,
     /// The image's ELF file, for the monitor's symbols.
     pub elf: Option<std::path::PathBuf>,
     /// Whether accesses of the EL1 physical timer trap.
@@ -63,6 +63,33 @@ pub struct GuestGic {
     pub cpu_interface: Option<Ipa>,
     /// First emulated redistributor (GICv3), 0x20000 bytes per virtual core.
     pub redistributors: Option<Ipa>,
+}
+
+/// A partition's emulated PL011.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GuestConsole {
+    /// Where its registers are seen, 4 KiB of them.
+    pub ipa: Ipa,
+    /// INTID of its interrupt: an SPI that is none of the partition's physical ones.
+    pub intid: u32,
+}
+
+impl GuestConsole {
+    /// Where it is seen unless the configuration says otherwise: as in QEMU's machine `virt`, so that a guest made for
+    /// that finds it.
+    pub const IPA: u64 = 0x900_0000;
+    /// Bytes of its registers.
+    pub const BYTES: u64 = 0x1000;
+    /// Its interrupt in QEMU's machine `virt`.
+    const INTID: u32 = 33;
+
+    /// One at `ipa` for a partition that owns the SPIs `interrupts`: QEMU's interrupt if that is not among them, else
+    /// the first that is not.
+    pub fn new(ipa: Ipa, interrupts: &[u32]) -> Self {
+        let candidates = std::iter::once(Self::INTID).chain(32..);
+        let intid = candidates.into_iter().find(|intid| !interrupts.contains(intid)).unwrap_or(Self::INTID);
+        Self { ipa, intid }
+    }
 }
 
 /// A mapped range.

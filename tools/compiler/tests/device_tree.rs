@@ -11,7 +11,7 @@ use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 use septum_compiler::board::Board;
 use septum_compiler::device_tree::{Chosen, DeviceTreeError, generate};
-use septum_compiler::system::{Partition, Region};
+use septum_compiler::system::{GuestConsole, Partition, Region};
 use septum_plan::RegionKind;
 use septum_stage2::{Access, Ipa};
 use support::{memory, partition, rpi4_board, virt_board};
@@ -108,10 +108,12 @@ fn an_owned_uart_appears_where_the_guest_sees_it_with_its_own_interrupt() {
 fn the_emulated_console_comes_before_a_devices_uart() {
     let board = virt_board();
     let mut guest = guest(&board, 0xa00_0000);
-    guest.console = Some(Ipa::new(0x900_0000));
+    guest.console = Some(GuestConsole::new(Ipa::new(0x900_0000), &guest.interrupts));
     let dtb = generate(&board, &guest, &chosen()).unwrap();
     let fdt = Fdt::new(&dtb).unwrap();
     assert_eq!(text(&fdt.find_node("/chosen").unwrap(), "stdout-path"), "/serial@9000000");
+    let serial = fdt.find_node("/serial@9000000").unwrap();
+    assert_eq!(cells(&serial, "interrupts"), [0, 0, 4], "33 is the device's");
     assert!(fdt.find_node("/uart0@a000000").is_some());
 }
 

@@ -11,14 +11,10 @@ use super::DeviceTreeError;
 use super::build::Node;
 use super::machine::{GIC_PHANDLE, shared_interrupts};
 use crate::board::{Board, Device};
-use crate::system::Partition;
+use crate::system::{GuestConsole, Partition};
 
 /// The rate in Hz of a UART's clock where the board does not know it: what QEMU's machines say of theirs.
 const UART_CLOCK_HZ: u32 = 24_000_000;
-/// INTID of the emulated PL011: the one of QEMU's machine `virt`, so that a guest made for that finds it.
-pub const CONSOLE_INTID: u32 = 33;
-/// Bytes of a PL011's registers.
-const PL011_BYTES: u64 = 0x1000;
 
 /// What a partition's devices add to its tree.
 pub(super) struct Devices {
@@ -108,12 +104,12 @@ fn fixed_clock((hz, phandle): (u32, u32)) -> Node {
 }
 
 fn emulated_console(partition: &Partition) -> Option<Seen<'_>> {
-    let ipa = partition.console?.get();
+    let console = partition.console.as_ref()?;
     Some(Seen {
         name: "serial",
         compatible: vec!["arm,pl011"],
-        registers: vec![(ipa, PL011_BYTES)],
-        interrupts: &[CONSOLE_INTID],
+        registers: vec![(console.ipa.get(), GuestConsole::BYTES)],
+        interrupts: std::slice::from_ref(&console.intid),
         clock_hz: UART_CLOCK_HZ,
     })
 }

@@ -154,7 +154,7 @@ impl One<'_> {
             ("the distributor", record.gicd_ipa == address(gic.distributor)),
             ("the CPU interface", record.gicc_ipa == address(gic.cpu_interface)),
             ("the redistributors", record.gicr_ipa == address(gic.redistributors)),
-            ("the console", record.console_ipa == address(partition.console)),
+            ("the console", (record.console_ipa, record.console_intid) == console(partition)),
             ("the physical timer", (record.flags & 1 != 0) == partition.trap_physical_timer),
             ("the payload", self.segments_agree()),
         ]
@@ -185,6 +185,10 @@ impl One<'_> {
                     && (Ipa::new(record.ipa), record.zero_bytes) == (segment.ipa, segment.zero_bytes)
             })
     }
+}
+
+fn console(partition: &Partition) -> (u64, u32) {
+    partition.console.map_or((NO_ADDRESS, 0), |console| (console.ipa.get(), console.intid))
 }
 
 fn address(ipa: Option<Ipa>) -> u64 {

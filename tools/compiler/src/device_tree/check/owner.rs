@@ -6,13 +6,11 @@ use std::ops::Range;
 use septum_plan::{GicVersion, RegionKind};
 
 use crate::board::{Board, Device, PaSpan};
-use crate::device_tree::CONSOLE_INTID;
-use crate::system::Partition;
+use crate::system::{GuestConsole, Partition};
 
-/// Bytes of the emulated distributor's frame, of one redistributor's frames, and of the emulated PL011.
+/// Bytes of the emulated distributor's frame and of one redistributor's frames.
 const GICD_BYTES: u64 = 0x1_0000;
 const GICR_BYTES: u64 = 0x2_0000;
-const PL011_BYTES: u64 = 0x1000;
 /// PPIs that a partition has: the timers' (26, 27, 29, 30), of which it can use the virtual and the physical one.
 const TIMER_INTIDS: [u32; 4] = [26, 27, 29, 30];
 
@@ -55,14 +53,14 @@ fn emulated(board: &Board, partition: &Partition) -> impl Iterator<Item = Range<
     let frames = [
         (partition.gic.distributor, GICD_BYTES),
         (redistributors, GICR_BYTES * cores),
-        (partition.console, PL011_BYTES),
+        (partition.console.map(|console| console.ipa), GuestConsole::BYTES),
     ];
     frames.into_iter().filter_map(|(ipa, size)| Some(ipa?.get()..ipa?.get().saturating_add(size)))
 }
 
 /// Whether `partition` has the interrupt `intid`: its SPIs, the emulated console's, and the timers' PPIs.
 pub(super) fn has_interrupt(partition: &Partition, intid: u32) -> bool {
-    let console = partition.console.is_some() && intid == CONSOLE_INTID;
+    let console = partition.console.is_some_and(|console| console.intid == intid);
     console || TIMER_INTIDS.contains(&intid) || partition.interrupts.contains(&intid)
 }
 
