@@ -1,4 +1,6 @@
-//! What EL2 answers to a partition's calls (HVC #0 and SMC #0). docs/abi.md is the prose, `septum_plan::call` the numbers.
+//! What EL2 answers to a partition's calls (HVC #0 and SMC #0) that are Septum's own; [`crate::psci`] has the rest.
+//!
+//! docs/abi.md is the prose, `septum_plan::call` the numbers.
 
 use septum_plan::call::{
     CALL_COUNT, CALL_REVISION, CALL_UID, CONSOLE_BYTES_MAX, CONSOLE_WRITE, DEFMT_WRITE, INFORMATION,
@@ -7,8 +9,8 @@ use septum_plan::call::{
 use septum_plan::record::NO_ADDRESS;
 use septum_plan::{GicVersion, PartitionRecord};
 
-/// PSCI_VERSION's answer: 1.1.
-pub const PSCI_1_1: u64 = 1 << 16 | 1;
+use crate::psci::VERSION_1_1;
+
 /// Version of Septum's own calls.
 pub const ABI_VERSION: u64 = 1;
 /// Septum's own calls, the queries of the vendor range apart.
@@ -38,27 +40,8 @@ pub enum Outcome {
     Console(Bytes),
     /// Bytes of the partition's defmt stream; then go on with SUCCESS.
     Stream(Bytes),
-    /// The partition ends.
-    End(End),
-}
-
-/// How a partition ends itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// PSCI SYSTEM_OFF.
-    SystemOff,
-    /// PSCI SYSTEM_RESET.
-    SystemReset,
-}
-
-impl End {
-    /// PSCI's name for it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::SystemOff => "SYSTEM_OFF",
-            Self::SystemReset => "SYSTEM_RESET",
-        }
-    }
+    /// Nobody knows the call: NOT_SUPPORTED, and count it.
+    Unknown,
 }
 
 /// Result registers: x0 up to x3; the rest keeps its value.
@@ -125,7 +108,7 @@ pub const fn quick(number: u32) -> Option<i64> {
     if number >> 24 == VENDOR_64 >> 24 {
         return if number & 0x00ff_fff8 != 0 { Some(NOT_SUPPORTED) } else { None };
     }
-    if number == psci::VERSION { Some(PSCI_1_1 as i64) } else { None }
+    if number == psci::VERSION { Some(VERSION_1_1) } else { None }
 }
 
 /// The answer to the call with argument registers `x`, x0 to at least x7.
@@ -133,16 +116,13 @@ pub fn decide(x: &[u64], caller: Caller<'_>) -> Outcome {
     let number = x.first().copied().unwrap_or(u64::MAX) as u32;
     let invalid = Outcome::Return(Results::one(INVALID_PARAMETERS));
     match number {
-        psci::VERSION => Outcome::Return(Results::one(PSCI_1_1 as i64)),
-        psci::SYSTEM_OFF => Outcome::End(End::SystemOff),
-        psci::SYSTEM_RESET => Outcome::End(End::SystemReset),
         CONSOLE_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Console),
         DEFMT_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Stream),
         INFORMATION => Outcome::Return(inform(x.get(1).copied(), caller)),
         CALL_COUNT => Outcome::Return(Results::one(i64::from(OWN_CALLS))),
         CALL_UID => Outcome::Return(Results::four(UID)),
         CALL_REVISION => Outcome::Return(Results::two(ABI_VERSION, 0)),
-        _ => Outcome::Return(Results::one(NOT_SUPPORTED)),
+        _ => Outcome::Unknown,
     }
 }
 
@@ -189,19 +169,21 @@ mod tests {
     }
 
     #[test]
-    fn unknown_calls_are_not_supported_and_change_only_x0() {
+    fn all_other_numbers_are_unknown() {
         for number in [0, 0x8400_0040, 0x8600_ff02, VENDOR_64, VENDOR_64 + 4, 0x8600_0001, 0xc700_0001, u32::MAX] {
-            assert_eq!(call(number, &[]), x0(NOT_SUPPORTED), "{number:#x}");
+            assert_eq!(call(number, &[]), Outcome::Unknown, "{number:#x}");
         }
     }
 
     #[test]
-    fn the_hot_path_never_disagrees_with_the_whole() {
+    fn the_hot_path_knows_psci_s_version_and_what_is_unknown_and_nothing_else() {
         let around = |n: u32| (0..=20).map(move |d| n.wrapping_add(d).wrapping_sub(8));
         for number in [0, VENDOR_64, VENDOR_64 + 0x00ff_ffff, psci::VERSION, CALL_COUNT, 0xc700_0000].map(around) {
             for number in number {
-                if let Some(answer) = quick(number) {
-                    assert_eq!(call(number, &[]), x0(answer), "{number:#x}");
+                match quick(number) {
+                    Some(NOT_SUPPORTED) => assert_eq!(call(number, &[]), Outcome::Unknown, "{number:#x}"),
+                    Some(answer) => assert_eq!((number, answer), (psci::VERSION, 0x1_0001)),
+                    None => {}
                 }
             }
         }
@@ -211,8 +193,8 @@ mod tests {
 
     #[test]
     fn the_upper_half_of_x0_is_ignored() {
-        let x = [0xffff_ffff_8400_0000, 0, 0, 0, 0, 0, 0, 0];
-        assert_eq!(answer(&x), x0(0x1_0001));
+        let x = [0xffff_ffff_0000_0000 | u64::from(CALL_COUNT), 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(answer(&x), x0(3));
     }
 
     #[test]
@@ -256,11 +238,5 @@ mod tests {
         let Outcome::Return(uid) = call(CALL_UID, &[]) else { panic!("no UID") };
         assert_eq!(uid.values(), UID.map(u64::from));
         assert_eq!(call(CALL_COUNT, &[]), x0(3));
-    }
-
-    #[test]
-    fn system_off_and_reset_end_the_partition() {
-        assert_eq!(call(psci::SYSTEM_OFF, &[]), Outcome::End(End::SystemOff));
-        assert_eq!(call(psci::SYSTEM_RESET, &[]), Outcome::End(End::SystemReset));
     }
 }

@@ -14,15 +14,16 @@
 use core::cell::{Cell, RefCell};
 use core::mem::size_of;
 use core::ptr;
-use core::sync::atomic::AtomicU8;
+use core::sync::atomic::{AtomicU8, AtomicU64};
 
 use septum_el2::console::Line;
 use septum_el2::ring::{Positions, Ring};
-use septum_plan::{Plan, space};
+use septum_plan::{PartitionRecord, Plan, space};
 
 use crate::arch::exception;
 use crate::interrupts::Controller;
 use crate::partition::Progress;
+use crate::partition::cores::Vcpu;
 use crate::{log, time};
 
 /// Where [`Shared`] lies in the state page, in bytes.
@@ -35,7 +36,7 @@ const _: () = assert!(size_of::<Shared>() as u64 <= EMERGENCY_STACK_OFFSET - SHA
 const _: () = assert!(EMERGENCY_STACK_OFFSET + 0x700 <= space::CORE_STATE_BYTES);
 
 /// The core's partition and place in it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy)]
 pub struct Assignment {
     /// Index of the partition in the plan.
     pub partition: u16,
@@ -43,6 +44,10 @@ pub struct Assignment {
     pub name: &'static str,
     /// Index of this core among the partition's virtual cores.
     pub vcpu: u16,
+    /// The partition's record.
+    pub record: &'static PartitionRecord,
+    /// What the partition's first core shares: the partition's own progress is there.
+    pub home: &'static Shared,
 }
 
 /// One core's own state. Other cores never see it.
@@ -61,6 +66,10 @@ pub struct CoreState {
     pub time: time::Local,
     /// The interrupt controller as this core reaches it.
     pub controller: Controller,
+    /// What this core shares.
+    pub shared: &'static Shared,
+    /// Calls of the partition that nobody knows.
+    pub denied: Cell<u32>,
     /// Whether a fault of EL2 is being reported on this core.
     pub reporting: Cell<bool>,
 }
@@ -72,6 +81,10 @@ pub struct Shared {
     pub ring: Positions,
     /// How far the core's partition is; counts only in the state of the partition's first core.
     pub progress: Progress,
+    /// The core as its partition's virtual core.
+    pub vcpu: Vcpu,
+    /// What interrupts the core ([`Controller::send_ipi`]); 0 until it has arrived.
+    pub ipi_word: AtomicU64,
 }
 
 /// Sets up what cores share, for all cores of `plan`.
@@ -92,20 +105,19 @@ pub unsafe fn prepare(plan: &Plan<'static>) {
 /// Called once per core, on core `index` of `plan`, after [`prepare`]; the core's area is mapped.
 pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
     let address = state_address(index);
-    let assignment = plan.cores().get(usize::from(index)).and_then(|core| {
-        let partition = plan.partitions().get(usize::from(core.partition))?;
-        Some(Assignment { partition: core.partition, name: plan.text(partition.name), vcpu: core.vcpu })
-    });
     let state = CoreState {
         index,
         // SAFETY: the plan is checked, so its console is mapped as it says.
         log: unsafe { log::Local::new(&plan) },
+        assignment: assignment(&plan, index),
         plan,
-        assignment,
         line: RefCell::new(Line::new()),
         time: time::Local::new(),
         // SAFETY: as for the log.
         controller: unsafe { Controller::new(plan.header(), plan.gic()) },
+        // SAFETY: `prepare` has written it, and it holds atomics only.
+        shared: unsafe { &*(shared_address(index) as *const Shared) },
+        denied: Cell::new(0),
         reporting: Cell::new(false),
     };
     // SAFETY: the page is mapped, this core's alone and not yet used; the state fits in front of `SHARED_OFFSET`
@@ -115,6 +127,13 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
         exception::set_core_state_address(address);
     }
     this_core()
+}
+
+fn assignment(plan: &Plan<'static>, index: u16) -> Option<Assignment> {
+    let core = plan.cores().get(usize::from(index))?;
+    let record = plan.partitions().get(usize::from(core.partition))?;
+    let home = shared(plan, *plan.vcpus(record).first()?)?;
+    Some(Assignment { partition: core.partition, name: plan.text(record.name), vcpu: core.vcpu, record, home })
 }
 
 /// This core's state.

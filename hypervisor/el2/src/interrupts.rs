@@ -85,6 +85,14 @@ impl Controller {
         }
     }
 
+    /// Shuts the calling core off from all interrupts, for good: nothing wakes it any more.
+    pub fn close_core(&self) {
+        match self {
+            Self::V2 { interface, .. } => v2::close_core(interface),
+            Self::V3 { .. } => SystemInterface.close_core(),
+        }
+    }
+
     /// Deactivates one of EL2's own interrupts that [`Controller::acknowledge`] gave.
     pub fn deactivate(&self, acknowledged: u32) {
         match self {

@@ -1,13 +1,15 @@
 //! A partition's way out: what its cores do when it ends or is stopped, and what the last one does.
 
+pub mod cores;
+
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use septum_el2::call::End;
 use septum_el2::console::Closed;
+use septum_el2::psci::End;
 use septum_plan::Plan;
 
 use crate::arch::cpu;
-use crate::core_state::{self, Assignment, CoreState};
+use crate::core_state::{Assignment, CoreState};
 use crate::{log, power};
 
 /// Partitions that have not ended.
@@ -17,6 +19,8 @@ static RUNNING: AtomicU32 = AtomicU32::new(0);
 #[derive(Default)]
 pub struct Progress {
     ended: AtomicBool,
+    /// Virtual cores that are on, or about to be.
+    on: AtomicU32,
 }
 
 /// Counts the partitions; for the boot core, before any partition runs.
@@ -41,16 +45,17 @@ pub fn abandon(core: &CoreState) -> ! {
 
 /// Leaves the partition for good if another of its cores has ended it; after every interrupt.
 pub fn leave_if_ended(core: &CoreState) {
-    if core.assignment.is_some_and(|assignment| has_ended(core, assignment)) {
+    if core.assignment.is_some_and(|assignment| assignment.home.progress.ended.load(Ordering::Acquire)) {
         retire(core)
     }
 }
 
 fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
     if let Some(assignment) = core.assignment
-        && !progress(core, assignment).is_none_or(|progress| progress.ended.swap(true, Ordering::AcqRel))
+        && !assignment.home.progress.ended.swap(true, Ordering::AcqRel)
     {
-        flush_line(core, assignment);
+        cores::interrupt_others(core, assignment);
+        wind_up(core, assignment);
         say(assignment);
         if RUNNING.fetch_sub(1, Ordering::AcqRel) == 1 {
             defmt::info!("all partitions have ended");
@@ -61,28 +66,23 @@ fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
     retire(core)
 }
 
-/// The core has nothing left to do: it may wait for the UART now.
+/// The core has nothing left to do: it may wait for the UART now, and sleeps then.
 fn retire(core: &CoreState) -> ! {
     if let Some(assignment) = core.assignment {
-        flush_line(core, assignment);
+        wind_up(core, assignment);
     }
     log::flush(core);
+    core.controller.close_core();
     cpu::park()
 }
 
-fn flush_line(core: &CoreState, assignment: Assignment) {
+/// Says what is left to say of this core's part in the partition.
+fn wind_up(core: &CoreState, assignment: Assignment) {
     if let Ok(mut line) = core.line.try_borrow_mut() {
         line.flush(&mut |text: &str, closed: Closed| log::console_line(core, assignment.name, text, closed));
     }
-}
-
-fn has_ended(core: &CoreState, assignment: Assignment) -> bool {
-    progress(core, assignment).is_some_and(|progress| progress.ended.load(Ordering::Acquire))
-}
-
-/// The partition's progress, which lies with its first core.
-fn progress(core: &CoreState, assignment: Assignment) -> Option<&'static Progress> {
-    let partition = core.plan.partitions().get(usize::from(assignment.partition))?;
-    let first = *core.plan.vcpus(partition).first()?;
-    core_state::shared(&core.plan, first).map(|shared| &shared.progress)
+    let denied = core.denied.take();
+    if denied != 0 {
+        defmt::warn!("partition `{=str}` core {=u16}: {=u32} unknown calls", assignment.name, core.index, denied);
+    }
 }

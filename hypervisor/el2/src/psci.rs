@@ -65,6 +65,28 @@ pub trait Partition {
     fn has_firmware(&self) -> bool;
 }
 
+/// How a partition ends itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// SYSTEM_OFF.
+    SystemOff,
+    /// SYSTEM_RESET.
+    SystemReset,
+    /// CPU_OFF on the last core that was on.
+    LastCoreOff,
+}
+
+impl End {
+    /// What the log says.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SystemOff => "SYSTEM_OFF",
+            Self::SystemReset => "SYSTEM_RESET",
+            Self::LastCoreOff => "CPU_OFF of its last core",
+        }
+    }
+}
+
 /// What to do about a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
@@ -83,10 +105,8 @@ pub enum Action {
     CpuOff,
     /// Wait for an interrupt, then go on with SUCCESS.
     Standby,
-    /// The partition switches itself off.
-    SystemOff,
-    /// The partition starts anew.
-    SystemReset,
+    /// The partition ends itself.
+    End(End),
     /// Ask the firmware the same, x0 to x3, and go on with its x0.
     Forward,
     /// No call of PSCI's or the architecture's.
@@ -112,8 +132,8 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
         psci::AFFINITY_INFO_32 => Action::Return(affinity_info(narrow(1), narrow(2), partition)),
         psci::AFFINITY_INFO_64 => Action::Return(affinity_info(argument(1), narrow(2), partition)),
         psci::MIGRATE_INFO_TYPE => Action::Return(NOTHING_TO_MIGRATE),
-        psci::SYSTEM_OFF => Action::SystemOff,
-        psci::SYSTEM_RESET => Action::SystemReset,
+        psci::SYSTEM_OFF => Action::End(End::SystemOff),
+        psci::SYSTEM_RESET => Action::End(End::SystemReset),
         psci::FEATURES => Action::Return(features(narrow(1) as u32)),
         psci::SMCCC_VERSION => Action::Return(SMCCC_1_2),
         psci::SMCCC_ARCH_FEATURES => arch_features(narrow(1) as u32, partition),
@@ -321,7 +341,7 @@ mod tests {
         assert_eq!(ask(&[On], &[psci::MIGRATE_INFO_TYPE.into()]), Action::Return(2));
         assert_eq!(ask(&[On], &[psci::VERSION.into()]), Action::Return(0x1_0001));
         assert_eq!(ask(&[On], &[psci::CPU_OFF.into()]), Action::CpuOff);
-        assert_eq!(ask(&[On], &[psci::SYSTEM_OFF.into()]), Action::SystemOff);
-        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::SystemReset);
+        assert_eq!(ask(&[On], &[psci::SYSTEM_OFF.into()]), Action::End(End::SystemOff));
+        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::End(End::SystemReset));
     }
 }

@@ -11,10 +11,11 @@ use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use embassy_time::{Duration, Instant};
 use septum_plan::{CoreRecord, CoreStart, Plan, space};
 
-use crate::arch::{boot, cpu, guest_registers, mmu, smc, vectors};
+use crate::arch::{boot, cpu, mmu, smc, vectors};
 use crate::checks::{self, Refused};
 use crate::core_state::{self, Assignment, CoreState};
 use crate::loader::LoadError;
+use crate::partition::cores;
 use crate::{loader, log, partition};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
@@ -148,7 +149,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let record = core.plan.cores().get(usize::from(core.index));
     // SAFETY: this core's record, in the plan that the controller was made from.
     match record.map(|record| unsafe { core.controller.init_core(record) }) {
-        Some(Ok(_)) => {}
+        Some(Ok(ipi_word)) => core.shared.ipi_word.store(ipi_word, Ordering::Relaxed),
         Some(Err(error)) => {
             checks::report_gic(core.index, error);
             refuse(core)
@@ -164,15 +165,14 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
             if deadline.is_some() {
                 wait_for_all(core, deadline);
             }
-            park(core)
+            core.assignment.map_or_else(|| park(core), |assignment| cores::wait_for_start(core, assignment))
         }
     }
 }
 
 /// Loads this core's partition, waits for everybody, and enters it.
 fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option<Instant>) -> ! {
-    let Some(record) = core.plan.partitions().get(usize::from(assignment.partition)) else { refuse(core) };
-    let loaded = loader::load(&core.plan, record);
+    let loaded = loader::load(&core.plan, assignment.record);
     LOADED.fetch_add(1, Ordering::Release);
     cpu::wake_waiting();
     wait_for_all(core, deadline);
@@ -184,9 +184,7 @@ fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option
         );
         partition::abandon(core)
     }
-    guest_registers::prepare(record, assignment.vcpu);
-    // SAFETY: Stage-2 and EL1 are set, the memory is loaded, the vectors are installed; nothing here is needed again.
-    unsafe { vectors::enter_guest(core, record.entry, &record.arguments) }
+    cores::enter_first(core, assignment)
 }
 
 /// Waits until all cores have arrived and all partitions are loaded; does not come back if somebody has refused.

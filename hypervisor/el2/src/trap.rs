@@ -1,11 +1,12 @@
 //! What follows an exception: the hot paths, everything else, and EL2's own faults. docs/decisions/0007-trap-path.md.
 
+mod calls;
 mod fault;
 mod own_fault;
 
 pub use own_fault::own_fault;
 
-use septum_el2::call::{self, Caller, Outcome};
+use septum_el2::call;
 use septum_el2::gic::{self, HYPERVISOR_TIMER};
 
 use crate::arch::exception;
@@ -28,7 +29,15 @@ const DECLINED: u64 = 1;
 
 /// A synchronous exception, with only the caller-saved registers saved: [`DONE`] or [`DECLINED`].
 pub extern "C" fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
-    if esr == ESR_HVC_0 { quick_call(frame, 0) } else { hot_trap(frame, esr) }
+    if esr == ESR_HVC_0 { quick_call(frame) } else { hot_trap(frame, esr) }
+}
+
+#[inline(always)]
+fn quick_call(frame: &mut CallerSaved) -> u64 {
+    let [number, ..] = &mut frame.x;
+    let Some(answer) = call::quick(*number as u32) else { return DECLINED };
+    *number = answer as u64;
+    DONE
 }
 
 /// The hot paths of everything but HVC, apart so that HVC is tested first.
@@ -36,31 +45,28 @@ pub extern "C" fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
 #[inline(never)]
 fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
     // A trapped SMC comes from its own address, an HVC from the next.
-    if esr == ESR_SMC_0 { quick_call(frame, INSTRUCTION_BYTES) } else { DECLINED }
-}
-
-#[inline(always)]
-fn quick_call(frame: &mut CallerSaved, advance: u64) -> u64 {
-    let [number, ..] = &mut frame.x;
-    let Some(answer) = call::quick(*number as u32) else { return DECLINED };
-    *number = answer as u64;
-    if advance != 0 {
-        exception::set_elr(exception::elr().wrapping_add(advance));
+    if esr == ESR_SMC_0 && quick_call(frame) == DONE {
+        exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
+        return DONE;
     }
-    DONE
+    DECLINED
 }
 
 /// A physical interrupt while the partition ran.
 pub extern "C" fn interrupt(_frame: &mut CallerSaved) {
     let core = this_core();
-    while let Some(acknowledged) = core.controller.acknowledge() {
-        if gic::intid(acknowledged) == HYPERVISOR_TIMER {
-            time::expired(core);
-        }
-        core.controller.deactivate(acknowledged);
-    }
-    log::retry(core);
+    take_interrupt(core);
     partition::leave_if_ended(core);
+}
+
+/// Takes one interrupt, if one is pending.
+pub fn take_interrupt(core: &CoreState) {
+    let Some(acknowledged) = core.controller.acknowledge() else { return };
+    if gic::intid(acknowledged) == HYPERVISOR_TIMER {
+        time::expired(core);
+        log::retry(core);
+    }
+    core.controller.deactivate(acknowledged);
 }
 
 /// Every other exception from below EL2, with the whole frame. `kind`: 0 synchronous, 1 FIQ, 2 SError.
@@ -74,43 +80,13 @@ pub extern "C" fn rare(frame: &mut Frame, kind: u64) {
     log::pump(core);
 }
 
-fn synchronous(core: &CoreState, frame: &mut Frame) {
-    match frame.esr {
-        ESR_HVC_0 => answer(core, frame),
-        ESR_SMC_0 => {
+fn synchronous(core: &'static CoreState, frame: &mut Frame) {
+    match (frame.esr, core.assignment) {
+        (ESR_HVC_0, Some(assignment)) => calls::answer(core, assignment, frame),
+        (ESR_SMC_0, Some(assignment)) => {
             frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
-            answer(core, frame);
+            calls::answer(core, assignment, frame);
         }
         _ => fault::synchronous(core, frame),
     }
-}
-
-/// Answers a call.
-fn answer(core: &CoreState, frame: &mut Frame) {
-    let Some(assignment) = core.assignment else { return };
-    let Some(partition) = core.plan.partitions().get(usize::from(assignment.partition)) else { return };
-    let vcpus = core.plan.vcpus(partition).len() as u16;
-    let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition };
-    let x = &mut frame.caller_saved.x;
-    let results = match call::decide(x, caller) {
-        Outcome::Return(results) => results,
-        Outcome::Console(bytes) => console(core, assignment.name, bytes.get()),
-        Outcome::Stream(bytes) => {
-            log::partition_stream(core, assignment.name, assignment.vcpu, bytes.get());
-            call::Results::SUCCESS
-        }
-        Outcome::End(how) => partition::end(core, how),
-    };
-    for (register, value) in x.iter_mut().zip(results.values()) {
-        *register = *value;
-    }
-}
-
-fn console(core: &CoreState, name: &str, bytes: &[u8]) -> call::Results {
-    if let Ok(mut line) = core.line.try_borrow_mut() {
-        for byte in bytes {
-            line.push(*byte, &mut |text, closed| log::console_line(core, name, text, closed));
-        }
-    }
-    call::Results::SUCCESS
 }

@@ -27,6 +27,13 @@ pub fn start_event_stream() {
     unsafe { asm!("msr cnthctl_el2, {}", "isb", in(reg) 1_u64 << 2 | 9 << 4, options(nostack, preserves_flags)) };
 }
 
+/// Sleeps until an interrupt is pending, although none is taken at EL2.
+pub fn wait_for_interrupt() {
+    // SAFETY: waiting only delays; not `nomem`, so memory is read anew behind it, and the DSB has what was stored before
+    // it seen by whoever is to wake this core.
+    unsafe { asm!("dsb ish", "wfi", options(nostack, preserves_flags)) };
+}
+
 /// Waits for [`wake_waiting`] by any core or for the event stream. For short waits only: see [`park`].
 pub fn wait() {
     // SAFETY: WFE only delays; not `nomem`, so a loop around it reads memory anew.

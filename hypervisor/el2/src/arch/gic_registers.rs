@@ -156,6 +156,12 @@ impl SystemInterface {
         isb();
         Ok(())
     }
+
+    /// Signals no interrupt to this core any more.
+    pub fn close_core(self) {
+        write_igrpen1(0);
+        isb();
+    }
 }
 
 impl CpuInterface for SystemInterface {

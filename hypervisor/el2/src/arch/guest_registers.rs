@@ -23,6 +23,7 @@
 use core::arch::asm;
 
 use aarch64_cpu::registers::{MIDR_EL1, Readable};
+use septum_el2::psci;
 use septum_plan::PartitionRecord;
 use septum_plan::record::flag;
 
@@ -67,7 +68,7 @@ pub fn prepare(partition: &PartitionRecord, vcpu: u16) {
     stage2(partition);
     traps(partition);
     write!("vpidr_el2", MIDR_EL1.get());
-    write!("vmpidr_el2", MPIDR_RES1 | u64::from(vcpu));
+    write!("vmpidr_el2", MPIDR_RES1 | psci::affinity(vcpu));
     crate::arch::cpu::synchronize();
 }
 

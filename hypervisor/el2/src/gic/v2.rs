@@ -62,6 +62,12 @@ pub fn init_core<R: Registers>(interface: &Interface<R>) -> u8 {
     own_interface(gicd)
 }
 
+/// Signals no interrupt to the calling core any more.
+pub fn close_core<R: Registers>(interface: &Interface<R>) {
+    let control = interface.gicc.read(offset::GICC_CTLR);
+    interface.gicc.write(offset::GICC_CTLR, control & !ENABLE);
+}
+
 /// Physical priority of private interrupt `intid`.
 pub(super) const fn private_priority(intid: u32) -> u8 {
     if EL2_PRIVATE.wrapping_shr(intid) & 1 == 1 { PRIORITY_EL2 } else { PRIORITY_GUEST }

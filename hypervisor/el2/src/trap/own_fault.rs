@@ -5,7 +5,7 @@ use septum_stage2::Syndrome;
 use crate::arch::cpu;
 use crate::arch::vectors::OwnFault;
 use crate::core_state::{self, CoreState, this_core};
-use crate::log;
+use crate::{log, power};
 
 /// The vectors of the current exception level, in their order (Arm ARM D1.3.1.5).
 const VECTORS: [&str; 8] =
@@ -20,7 +20,7 @@ pub extern "C" fn own_fault(saved: &OwnFault, vector: u64) -> ! {
     }
     report(core, saved, VECTORS.get(vector as usize).copied().unwrap_or("?"));
     log::flush(core);
-    cpu::park()
+    power::off(&core.plan)
 }
 
 fn report(core: &CoreState, saved: &OwnFault, vector: &str) {

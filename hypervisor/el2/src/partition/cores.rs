@@ -1,0 +1,109 @@
+//! A partition's virtual cores: started and stopped by PSCI, asleep at EL2 while they are off.
+
+use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+
+use septum_el2::psci::{self, CpuState, End};
+
+use crate::arch::{cpu, guest_registers, vectors};
+use crate::core_state::{self, Assignment, CoreState, Shared};
+use crate::{partition, trap};
+
+/// [`Vcpu::state`]: off.
+const OFF: u32 = 0;
+/// Somebody is about to start it; the entry is not yet written.
+const CLAIMED: u32 = 1;
+/// Started, but not arrived: the entry is written.
+const PENDING: u32 = 2;
+/// On.
+const ON: u32 = 3;
+
+/// A core in its role as a virtual core.
+#[derive(Default)]
+pub struct Vcpu {
+    /// Written by the core itself, but for OFF to CLAIMED to PENDING, which the one winner of a race does.
+    state: AtomicU32,
+    /// Where it starts; good while PENDING.
+    entry: AtomicU64,
+    /// Its x0 there.
+    context: AtomicU64,
+}
+
+impl Vcpu {
+    /// What PSCI says of it.
+    pub fn state(&self) -> CpuState {
+        match self.state.load(Ordering::Acquire) {
+            ON => CpuState::On,
+            OFF => CpuState::Off,
+            _ => CpuState::OnPending,
+        }
+    }
+}
+
+/// What virtual core `vcpu` of this core's partition shares.
+pub fn shared(core: &CoreState, assignment: Assignment, vcpu: u16) -> Option<&'static Shared> {
+    let index = *core.plan.vcpus(assignment.record).get(usize::from(vcpu))?;
+    core_state::shared(&core.plan, index)
+}
+
+/// Starts virtual core `vcpu` of this core's partition: x0 of CPU_ON.
+pub fn start(core: &CoreState, assignment: Assignment, vcpu: u16, entry: u64, context: u64) -> i64 {
+    let Some(target) = shared(core, assignment, vcpu) else { return psci::error::INVALID_PARAMETERS };
+    match target.vcpu.state.compare_exchange(OFF, CLAIMED, Ordering::AcqRel, Ordering::Relaxed) {
+        Err(ON) => psci::error::ALREADY_ON,
+        Err(_) => psci::error::ON_PENDING,
+        Ok(_) => {
+            assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
+            target.vcpu.entry.store(entry, Ordering::Relaxed);
+            target.vcpu.context.store(context, Ordering::Relaxed);
+            target.vcpu.state.store(PENDING, Ordering::Release);
+            core.controller.send_ipi(target.ipi_word.load(Ordering::Relaxed));
+            0
+        }
+    }
+}
+
+/// CPU_OFF: this core leaves its partition until another of its cores starts it again. The last one ends the partition.
+pub fn off(core: &'static CoreState, assignment: Assignment) -> ! {
+    if assignment.home.progress.on.fetch_sub(1, Ordering::AcqRel) == 1 {
+        partition::end(core, End::LastCoreOff)
+    }
+    core.shared.vcpu.state.store(OFF, Ordering::Release);
+    wait_for_start(core, assignment)
+}
+
+/// Sleeps until the partition starts this core, and enters it; or retires with the partition.
+pub fn wait_for_start(core: &'static CoreState, assignment: Assignment) -> ! {
+    loop {
+        partition::leave_if_ended(core);
+        let vcpu = &core.shared.vcpu;
+        if vcpu.state.load(Ordering::Acquire) == PENDING {
+            let (entry, context) = (vcpu.entry.load(Ordering::Relaxed), vcpu.context.load(Ordering::Relaxed));
+            enter(core, assignment, entry, &[context, 0, 0, 0])
+        }
+        cpu::wait_for_interrupt();
+        trap::take_interrupt(core);
+    }
+}
+
+/// Starts the partition on its first core.
+pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
+    assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
+    enter(core, assignment, assignment.record.entry, &assignment.record.arguments)
+}
+
+/// Interrupts all other cores of the partition, so that they see that it has ended.
+pub fn interrupt_others(core: &CoreState, assignment: Assignment) {
+    for index in core.plan.vcpus(assignment.record).iter().filter(|index| **index != core.index) {
+        if let Some(other) = core_state::shared(&core.plan, *index) {
+            core.controller.send_ipi(other.ipi_word.load(Ordering::Relaxed));
+        }
+    }
+}
+
+fn enter(core: &'static CoreState, assignment: Assignment, entry: u64, arguments: &[u64; 4]) -> ! {
+    core.shared.vcpu.state.store(ON, Ordering::Release);
+    guest_registers::prepare(assignment.record, assignment.vcpu);
+    // SAFETY: Stage-2 and EL1 are set, the memory was loaded before the first core entered, the vectors are installed,
+    // and nothing on this stack is needed again.
+    unsafe { vectors::enter_guest(core, entry, arguments) }
+}
