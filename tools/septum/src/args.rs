@@ -43,6 +43,19 @@ pub enum Command {
         #[arg(long, value_name = "DIR")]
         out: Option<PathBuf>,
     },
+    /// Show what is in an image, read from its bytes
+    Inspect {
+        /// An image, or a configuration (*.toml), which is built for it
+        subject: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Walk every table of an image and show what each partition can reach
+    Verify {
+        /// The image
+        image: PathBuf,
+    },
     /// Build, start the board's QEMU twin, and show its decoded log
     Run(RunArguments),
     /// Tell who owns an address or an interrupt, and how it is mapped

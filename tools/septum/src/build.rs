@@ -5,7 +5,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use septum_compiler::image::{self, BuildError};
+use septum_compiler::inspect;
+use septum_compiler::report;
 use septum_compiler::system::System;
+use septum_compiler::verify::VerifyError;
 use sha2::{Digest, Sha256};
 
 use crate::cargo::Cargo;
@@ -34,6 +37,9 @@ enum OutputError {
     /// No image could be made.
     #[error(transparent)]
     Build(#[from] BuildError),
+    /// The image that was made cannot be read back.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
     /// A file cannot be read or written.
     #[error("`{path}`: {source}")]
     Io { path: PathBuf, source: io::Error },
@@ -70,10 +76,24 @@ pub fn name(config: &Path) -> PathBuf {
     config.file_stem().map(PathBuf::from).unwrap_or_default()
 }
 
+/// The bytes of `config`'s image, with nothing written.
+///
+/// # Errors
+/// As [`run`].
+pub fn image(tree: &Path, config: &Path) -> Result<Vec<u8>, Failure> {
+    let system = check::checked(tree, config, Format::Human)?;
+    let elf = Cargo::new(tree).el2()?;
+    let built = read(&elf).and_then(|el2| Ok(image::build(&system, &el2)?));
+    Ok(built.map_err(Failure::input)?.into_bytes())
+}
+
 fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
     let el2 = read(el2)?;
     let image = image::build(system, &el2)?.into_bytes();
-    let mut outputs = vec![(IMAGE.to_owned(), image), (EL2.to_owned(), el2)];
+    let plan = crate::image::to_json(&inspect::inspect(&image)?).into_bytes();
+    let report = report::html(&image)?.into_bytes();
+    let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2)];
+    let mut outputs: Outputs = own.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     for partition in &system.partitions {
         if let Some(elf) = &partition.elf {
             outputs.push((format!("{}.elf", partition.name), read(elf)?));

@@ -13,6 +13,7 @@ mod check;
 mod explain;
 mod failure;
 mod files;
+mod image;
 mod log;
 mod process;
 mod run;
@@ -39,6 +40,8 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Setup { guests } => setup::run(&tree, &guests),
         Command::Check { config, format } => check::run(&tree, &config, format),
         Command::Build { config, out } => build::run(&tree, &config, out.as_deref()),
+        Command::Inspect { subject, json } => image::inspect(&tree, &subject, json),
+        Command::Verify { image } => image::verify(&image),
         Command::Run(arguments) => run::run(&tree, &arguments.config, &arguments.options()),
         Command::Explain { config, question } => explain::run(&tree, &config, question),
         Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),

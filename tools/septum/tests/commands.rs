@@ -117,7 +117,7 @@ fn a_wrong_configuration_touches_no_output() {
 #[test]
 fn a_build_gives_image_keys_and_reports_with_their_hashes() {
     let out = built("outputs");
-    let expected = ["SHA256SUMS", "el2.elf", "septum.img"];
+    let expected = ["SHA256SUMS", "el2.elf", "plan.json", "report.html", "septum.img"];
     let names = files(&out);
     assert!(expected.iter().all(|name| names.iter().any(|there| there == name)), "{names:?}");
     assert!(names.iter().filter(|name| name.ends_with(".elf")).count() > 1, "{names:?}");
@@ -132,6 +132,55 @@ fn the_same_input_gives_the_same_bytes() {
     let (one, two) = (built("same-one"), built("same-two"));
     for name in files(&one) {
         assert!(fs::read(one.join(&name)).unwrap() == fs::read(two.join(&name)).unwrap(), "{name} differs");
+    }
+}
+
+#[test]
+fn a_built_image_is_inspected_and_verified() {
+    let image = built("whole").join("septum.img");
+    let image = image.to_str().unwrap();
+    assert_code(&septum(&["inspect", image]), 0);
+    assert_code(&septum(&["verify", image]), 0);
+    let output = septum(&["inspect", "--json", image]);
+    assert_code(&output, 0);
+    let shown: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(shown["board"], "qemu-virt");
+    assert_eq!(shown["partitions"].as_array().unwrap().len(), 3);
+}
+
+#[test]
+fn an_image_is_inspected_by_its_configuration_too() {
+    let by_image = septum(&["inspect", "--json", built("by-config").join("septum.img").to_str().unwrap()]);
+    let by_config = septum(&["inspect", "--json", GOOD]);
+    assert_code(&by_config, 0);
+    assert_eq!(by_image.stdout, by_config.stdout);
+}
+
+#[test]
+fn what_is_no_image_is_refused_without_a_panic() {
+    let folder = folder("no-image");
+    for (name, bytes) in [("empty", vec![]), ("zeroes", vec![0; 8192]), ("text", b"board = 1\n".repeat(1000))] {
+        let path = folder.join(name);
+        fs::write(&path, bytes).unwrap();
+        for command in ["verify", "inspect"] {
+            let output = septum(&[command, path.to_str().unwrap()]);
+            assert_code(&output, 1);
+            assert!(!String::from_utf8_lossy(&output.stderr).contains("panicked"), "{command} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_damaged_image_is_refused() {
+    let out = built("damaged");
+    let image = out.join("septum.img");
+    let bytes = fs::read(&image).unwrap();
+    for place in [70, bytes.len() / 2, bytes.len() - 1] {
+        let mut damaged = bytes.clone();
+        damaged[place] ^= 4;
+        let path = out.join("damaged.img");
+        fs::write(&path, damaged).unwrap();
+        assert_code(&septum(&["verify", path.to_str().unwrap()]), 1);
     }
 }
 

@@ -1,0 +1,87 @@
+//! `septum inspect` and `septum verify`: what is in an image, and whether it keeps the partitions apart.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use septum_compiler::inspect::{self, Inspection};
+use septum_compiler::report;
+use septum_compiler::verify::{self, Reached, Verified, VerifyError};
+
+use crate::build;
+use crate::failure::Failure;
+
+/// Why an image is refused.
+#[derive(Debug, thiserror::Error)]
+enum ImageError {
+    /// It cannot be read.
+    #[error("`{path}`: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    /// It is no image, is damaged, or does what it must not.
+    #[error("`{path}`: {source}")]
+    Refused { path: PathBuf, source: VerifyError },
+}
+
+/// Shows what is in `subject`, an image or a configuration that is built for it.
+///
+/// # Errors
+/// It is no image, or a damaged one; or the configuration is wrong.
+pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
+    let image = match subject.extension().is_some_and(|extension| extension == "toml") {
+        true => build::image(tree, subject)?,
+        false => read(subject).map_err(Failure::input)?,
+    };
+    let inspection = inspect::inspect(&image).map_err(refused(subject)).map_err(Failure::input)?;
+    match json {
+        true => print!("{}", to_json(&inspection)),
+        false => print!("{}", report::text(&inspection)),
+    }
+    Ok(())
+}
+
+/// Walks every table of `image` and says what each partition can reach.
+///
+/// # Errors
+/// It is no image, or a damaged one; or a partition, or EL2, can reach what it must not.
+pub fn verify(image: &Path) -> Result<(), Failure> {
+    let bytes = read(image).map_err(Failure::input)?;
+    let verified = verify::verify(&bytes).map_err(refused(image)).map_err(Failure::input)?;
+    reach_lines(&verified).iter().for_each(|line| println!("{line}"));
+    Ok(())
+}
+
+/// What is in an image, as `inspect --json` and plan.json show it.
+pub fn to_json(inspection: &Inspection) -> String {
+    // Strings and numbers only: there is nothing in it that JSON could not hold.
+    let mut text = serde_json::to_string_pretty(inspection).unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+fn reach_lines(verified: &Verified) -> Vec<String> {
+    let mut lines = Vec::new();
+    for partition in &verified.partitions {
+        lines.push(format!("partition `{}` reaches {}", partition.name, total(&partition.reached)));
+        lines.extend(partition.reached.stretches.iter().map(|reach| {
+            let (from, to, end) = (reach.input, reach.pa, reach.pa + reach.size);
+            format!("  [{to:#x}..{end:#x}) {:3} from {from:#x}", reach.access.to_string())
+        }));
+    }
+    lines.push(format!("EL2, running, reaches {}", total(&verified.el2.run)));
+    lines.push(format!("{}: partitions share nothing with each other or with EL2", verified.config));
+    lines
+}
+
+fn total(reached: &Reached) -> String {
+    let bytes: u64 = reached.stretches.iter().map(|reach| reach.size).sum();
+    format!("{bytes} bytes through {} tables", reached.tables.len())
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
+    fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+}
+
+fn refused(path: &Path) -> impl FnOnce(VerifyError) -> ImageError {
+    let path = path.to_owned();
+    |source| ImageError::Refused { path, source }
+}
