@@ -170,17 +170,25 @@ fn what_is_no_image_is_refused_without_a_panic() {
     }
 }
 
+/// A little-endian number in an image.
+fn word(image: &[u8], offset: usize) -> usize {
+    u64::from_le_bytes(image[offset..offset + 8].try_into().unwrap()).try_into().unwrap()
+}
+
 #[test]
-fn a_damaged_image_is_refused() {
+fn an_image_with_a_flipped_bit_in_plan_or_tables_is_refused() {
     let out = built("damaged");
-    let image = out.join("septum.img");
-    let bytes = fs::read(&image).unwrap();
-    for place in [70, bytes.len() / 2, bytes.len() - 1] {
+    let bytes = fs::read(out.join("septum.img")).unwrap();
+    // BootBlock, 64 bytes into the file: `load` at 24, `plan` at 48, `sealed_bytes` at 56.
+    let (load, plan, sealed) = (word(&bytes, 64 + 24), word(&bytes, 64 + 48), word(&bytes, 64 + 56));
+    let first = plan - load;
+    for place in [64, 64 + 24, first, first + sealed / 2, first + sealed - 1] {
         let mut damaged = bytes.clone();
         damaged[place] ^= 4;
         let path = out.join("damaged.img");
         fs::write(&path, damaged).unwrap();
         assert_code(&septum(&["verify", path.to_str().unwrap()]), 1);
+        assert_code(&septum(&["inspect", path.to_str().unwrap()]), 1);
     }
 }
 

@@ -23,7 +23,8 @@ fn noise_is_answered_frame_by_frame() {
     let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
     let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("decoder");
     let septum = || Command::new(env!("CARGO_BIN_EXE_septum"));
-    let built = septum().current_dir(tree).args(["build", "configs/virt-hello.toml", "--out"]).arg(&out).status().unwrap();
+    let built =
+        septum().current_dir(tree).args(["build", "configs/virt-hello.toml", "--out"]).arg(&out).status().unwrap();
     assert!(built.success());
 
     let bytes = noise(1 << 20);

@@ -1,0 +1,54 @@
+//! The documents name what is there: every link and every path of the tree that they mention leads somewhere.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Folders of the tree: what starts with one of them, in backquotes, is a path.
+const FOLDERS: [&str; 6] = ["boards/", "configs/", "docs/", "hypervisor/", "partitions/", "tools/"];
+
+fn tree() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
+
+/// Every Markdown file of the tree.
+fn documents(folder: &Path, found: &mut Vec<PathBuf>) {
+    for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_dir() && !name.starts_with('.') && !["target", "out"].contains(&name.as_str()) {
+            documents(&path, found);
+        } else if name.ends_with(".md") {
+            found.push(path);
+        }
+    }
+}
+
+/// The targets of `[text](target)` links into the tree.
+fn links(text: &str) -> impl Iterator<Item = &str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    targets.filter(|target| !target.contains("://")).filter_map(|target| target.split('#').next())
+}
+
+/// Paths in backquotes, as far as they name one thing.
+fn paths(text: &str) -> impl Iterator<Item = &str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    quoted.filter(|quote| {
+        FOLDERS.iter().any(|folder| quote.starts_with(folder)) && !quote.contains([' ', '*', '<', '{', '\n'])
+    })
+}
+
+#[test]
+fn every_link_and_path_leads_somewhere() {
+    let mut found = Vec::new();
+    documents(tree(), &mut found);
+    let mut dangling = Vec::new();
+    for document in found {
+        let text = fs::read_to_string(&document).unwrap();
+        let prose: String = text.split("```").step_by(2).collect();
+        let folder = document.parent().unwrap();
+        let bad_links = links(&prose).filter(|target| !folder.join(target).exists());
+        let bad_paths = paths(&prose).filter(|path| !tree().join(path).exists());
+        dangling.extend(bad_links.chain(bad_paths).map(|target| format!("{}: {target}", document.display())));
+    }
+    assert!(dangling.is_empty(), "{dangling:#?}");
+}
