@@ -1,6 +1,6 @@
 // The boot page. Registers that live through the stub:
 //   x19 the firmware's x0 (device tree)   x20 where the image lies   x21 the boot block   x22 table root
-//   x23 this core's index                 x24 the Rust function to enter
+//   x23 this core's index                 x24 the Rust function to enter   x25 whether an exception is being reported
 
     .section .boot, "ax"
     .global image_start
@@ -31,6 +31,7 @@ boot_primary:
     cmp     x0, #(2 << 2)
     b.hi    boot_refuse_el3
     b.lo    boot_refuse_el1
+    bl      boot_set_vectors
     tst     x20, #0xfff             // the moves below rely on whole pages
     b.ne    boot_refuse_alignment
 
@@ -118,6 +119,7 @@ boot_move_up:
 boot_moved:                         // runs in the target; a line fetched there before the copy is stale
     mov     x20, x22
     adr     x21, boot_block
+    bl      boot_set_vectors
     mov     x0, x22
     ldr     x1, [x21, #{BLOCK_IMAGE_BYTES}]
     bl      boot_clean
@@ -144,6 +146,7 @@ boot_secondary:
     mrs     x0, CurrentEL
     cmp     x0, #(2 << 2)
     b.ne    boot_park
+    bl      boot_set_vectors
     bl      boot_reset_translation
     adr     x21, boot_block
     bl      boot_find_core
@@ -171,6 +174,14 @@ boot_enter:
     mov     x29, xzr
     mov     x30, xzr
     br      x24
+
+// Exceptions, until Rust sets its own vectors, are reported by boot_exception.
+boot_set_vectors:
+    mov     x25, xzr
+    adr     x0, boot_vectors
+    msr     vbar_el2, x0
+    isb
+    ret
 
 // MMU off in a known state, EL2 without VHE, no stale translation or instruction.
 boot_reset_translation:
@@ -282,29 +293,10 @@ boot_refuse_unreadable:
 
 boot_refuse:
     mov     x5, x0
-    ldr     w0, [x21, #{BLOCK_UART_KIND}]
-    ldr     x1, [x21, #{BLOCK_UART}]
-    cmp     w0, #{UART_PL011}
-    b.eq    1f
-    cmp     w0, #{UART_IMX}
-    b.eq    2f
-    cmp     w0, #{UART_BCM2835_AUX}
-    b.ne    boot_park
-    mov     x2, x1                  // BCM2835 auxiliary: AUX_MU_IO_REG
-    add     x3, x1, #0x24           // AUX_MU_STAT_REG: transmit FIFO is full
-    mov     w4, #(1 << 5)
-    b       3f
-1:  mov     x2, x1                  // PL011: UARTDR
-    add     x3, x1, #0x18           // UARTFR.TXFF
-    mov     w4, #(1 << 5)
-    b       3f
-2:  add     x2, x1, #0x40           // i.MX: UTXD
-    add     x3, x1, #0xb4           // UTS.TXFULL
-    mov     w4, #(1 << 4)
-3:  adr     x0, boot_prefix
-    bl      boot_print
+    bl      boot_console
     mov     x0, x5
     bl      boot_print
+boot_refuse_end:
     adr     x0, boot_suffix
     bl      boot_print
     strb    wzr, [x2]
@@ -312,6 +304,29 @@ boot_refuse:
 boot_park:
     wfi
     b       boot_park
+
+// The console that the boot block names: x2 its data register, x3 its status register, w4 the status bits that say
+// "full"; then the prefix of all refusals. Parks where there is no such console. Clobbers x0, x1, x6, x7, x9.
+boot_console:
+    mov     x9, x30
+    ldr     w0, [x21, #{BLOCK_UART_KIND}]
+    ldr     x1, [x21, #{BLOCK_UART}]
+    mov     x2, x1                  // PL011: UARTDR
+    add     x3, x1, #0x18           // UARTFR.TXFF
+    mov     w4, #(1 << 5)
+    cmp     w0, #{UART_PL011}
+    b.eq    1f
+    add     x3, x1, #0x24           // BCM2835 auxiliary: AUX_MU_IO_REG, AUX_MU_STAT_REG: transmit FIFO is full
+    cmp     w0, #{UART_BCM2835_AUX}
+    b.eq    1f
+    add     x2, x1, #0x40           // i.MX: UTXD
+    add     x3, x1, #0xb4           // UTS.TXFULL
+    mov     w4, #(1 << 4)
+    cmp     w0, #{UART_IMX}
+    b.ne    boot_park
+1:  adr     x0, boot_prefix
+    bl      boot_print
+    br      x9
 
 // Zero-terminated text at x0 to the data register x2 whenever the bits w4 of the status register x3 are clear.
 1:  ldr     w7, [x3]
@@ -346,4 +361,57 @@ boot_rust_primary:
     .quad   {PRIMARY}
 boot_rust_secondary:
     .quad   {SECONDARY}
+
+// The vectors until Rust's own: any exception, from the first instruction on, with the MMU on or off, is named. The code
+// lies in the slots' spare room.
+    .balign 0x800
+boot_vectors:
+    b       boot_exception
+boot_exception:
+    cbnz    x25, boot_park          // the console itself is what fails
+    mov     x25, #1
+    bl      boot_reset_translation  // this page is mapped at its physical address: it goes on running
+    adr     x21, boot_block
+    bl      boot_console
+    adr     x0, boot_exception_text
+    bl      boot_print
+    mrs     x5, esr_el2
+    bl      boot_print_number
+    mrs     x5, elr_el2
+    bl      boot_print_number
+    mrs     x5, far_el2
+    bl      boot_print_number
+    b       boot_refuse_end
+    .balign 0x80
+    b       boot_exception
+// x5 in hexadecimal, to the console. Clobbers x0, x6 to x9.
+boot_print_number:
+    mov     x9, x30
+    adr     x0, boot_hexadecimal
+    bl      boot_print
+    mov     x8, #60
+1:  lsr     x6, x5, x8
+    and     x6, x6, #0xf
+    cmp     x6, #10
+    add     x7, x6, #('a' - 10)
+    add     x6, x6, #'0'
+    csel    x6, x6, x7, lo
+2:  ldr     w7, [x3]
+    tst     w7, w4
+    b.ne    2b
+    str     w6, [x2]
+    subs    x8, x8, #4
+    b.hs    1b
+    br      x9
+    .balign 0x80
+    b       boot_exception
+boot_exception_text:
+    .asciz  "B09 exception before EL2 ran: ESR, ELR, FAR"
+boot_hexadecimal:
+    .asciz  " 0x"
+    .balign 0x80
+    .rept   13
+    b       boot_exception
+    .balign 0x80
+    .endr
     .text
