@@ -1,63 +1,89 @@
 //! The partition's other cores.
 
-use core::ptr;
+use core::cell::UnsafeCell;
+use core::fmt;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use crate::psci;
 
 /// Bytes of stack of a further core.
-pub const STACK_BYTES: usize = 0x4000;
-
-/// Memory for a further core's stack.
-#[repr(C, align(16))]
-pub struct Stack([u8; STACK_BYTES]);
-
-impl Stack {
-    /// An unused stack.
-    pub const fn new() -> Self {
-        Self([0; STACK_BYTES])
-    }
-}
-
-impl Default for Stack {
-    fn default() -> Self {
-        Self::new()
-    }
-}
+const STACK_BYTES: usize = 0x4000;
+/// Cores besides the first that a partition can use with this runtime.
+pub const FURTHER_CORES_MAX: usize = 7;
 
 /// What a further core begins with; start.s reads it.
 #[repr(C)]
-pub struct Start {
+pub(crate) struct Start {
     /// One past the stack's highest byte.
     pub(crate) stack_top: u64,
     /// What it runs.
     pub(crate) function: fn(),
 }
 
-/// Why a core did not start: PSCI's result code (DEN0022 5.2.2).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct StartError(pub i64);
+/// A further core's memory.
+#[repr(C, align(16))]
+struct Core {
+    stack: UnsafeCell<[u8; STACK_BYTES]>,
+    start: UnsafeCell<Start>,
+    taken: AtomicBool,
+}
 
-impl Start {
-    /// A core that runs `function` on `stack`; it ends when the function returns.
-    pub fn new(stack: &'static mut Stack, function: fn()) -> Self {
-        let top = ptr::from_mut(stack).wrapping_add(1);
-        Self { stack_top: top.addr() as u64, function }
+// SAFETY: `start` is written by whoever has set `taken`, before the core runs, and only read then; `stack` is that
+// core's alone.
+unsafe impl Sync for Core {}
+
+static CORES: [Core; FURTHER_CORES_MAX] = [const {
+    Core {
+        stack: UnsafeCell::new([0; STACK_BYTES]),
+        start: UnsafeCell::new(Start { stack_top: 0, function: || () }),
+        taken: AtomicBool::new(false),
+    }
+}; FURTHER_CORES_MAX];
+
+/// Why a core did not start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StartError {
+    /// The runtime has no memory for a core of this index, or has started it already.
+    NoMemory,
+    /// EL2 refused; PSCI's result code (DEN0022 5.2.2).
+    Refused(i64),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NoMemory => f.write_str("there is no stack for this core"),
+            Self::Refused(code) => write!(f, "CPU_ON was refused with {code}"),
+        }
     }
 }
+
+impl core::error::Error for StartError {}
 
 unsafe extern "C" {
     /// In start.s; not to be called.
     fn septum_guest_start_secondary();
 }
 
-/// Switches virtual core `index` (from 1) on.
+/// Switches virtual core `index` on, from 1 to [`FURTHER_CORES_MAX`], once each. It runs `function` and then ends.
 ///
 /// # Errors
-/// PSCI's result code where EL2 refuses.
-pub fn start(index: u64, start: &'static Start) -> Result<(), StartError> {
+/// Where the core cannot be had.
+pub fn start(index: u64, function: fn()) -> Result<(), StartError> {
+    let place = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
+    let core = place.and_then(|place| CORES.get(place)).ok_or(StartError::NoMemory)?;
+    if core.taken.swap(true, Ordering::AcqRel) {
+        return Err(StartError::NoMemory);
+    }
+    let stack_top = core.stack.get().wrapping_add(1).addr() as u64;
+    // SAFETY: `taken` was not set before, so nobody reads or writes this core's start but this function.
+    unsafe { core.start.get().write(Start { stack_top, function }) };
     let entry = septum_guest_start_secondary as *const () as u64;
-    match psci::cpu_on(index, entry, ptr::from_ref(start).addr() as u64) {
+    match psci::cpu_on(index, entry, core.start.get().addr() as u64) {
         0 => Ok(()),
-        code => Err(StartError(code)),
+        code => {
+            core.taken.store(false, Ordering::Release);
+            Err(StartError::Refused(code))
+        }
     }
 }

@@ -1,0 +1,5 @@
+//! Links hostile as a partition.
+
+fn main() -> std::io::Result<()> {
+    septum_guest::build::link()
+}
