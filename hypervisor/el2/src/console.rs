@@ -35,6 +35,11 @@ impl Line {
         Self { bytes: [0; LINE_BYTES], length: 0, decoder: Decoder::new() }
     }
 
+    /// Whether nothing has gathered since the last line.
+    pub const fn is_empty(&self) -> bool {
+        self.length == 0
+    }
+
     /// Takes one byte from the partition; hands each line that this completes or fills to `emit`.
     pub fn push(&mut self, byte: u8, emit: &mut impl FnMut(&str, Closed)) {
         if byte == b'\n' {

@@ -11,12 +11,11 @@
 //!
 //! There is no `static mut`, and nothing in EL2 takes an interrupt, so a core's cells have one user at a time.
 
-use core::cell::{Cell, RefCell};
+use core::cell::Cell;
 use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::{AtomicU8, AtomicU64};
 
-use septum_el2::console::Line;
 use septum_el2::ring::{Positions, Ring};
 use septum_plan::{PartitionRecord, Plan, space};
 
@@ -59,7 +58,7 @@ pub struct CoreState {
     /// What the core runs, if anything.
     pub assignment: Option<Assignment>,
     /// The console line that its partition is writing.
-    pub line: RefCell<Line>,
+    pub line: log::line::Local,
     /// The log's state.
     pub log: log::Local,
     /// The timer queue.
@@ -111,7 +110,7 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
         log: unsafe { log::Local::new(&plan) },
         assignment: assignment(&plan, index),
         plan,
-        line: RefCell::new(Line::new()),
+        line: log::line::Local::new(),
         time: time::Local::new(),
         // SAFETY: as for the log.
         controller: unsafe { Controller::new(plan.header(), plan.gic()) },

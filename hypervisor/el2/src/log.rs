@@ -4,19 +4,19 @@
 //! is left is pushed a millisecond later, by CNTHP. Only [`flush`] waits, where its core has nothing else left to do.
 //! docs/log.md fixes the records, docs/decisions/0006-log.md says why it is so.
 
+pub mod line;
+
 use core::cell::Cell;
-use core::ptr;
 use core::sync::atomic::{AtomicU32, Ordering};
-use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use embassy_time::{Duration, Instant};
-use septum_el2::console::Closed;
 use septum_el2::ring::{Cursor, Frame, Ring};
 use septum_el2::uart::{self, Rate, Uart};
 use septum_plan::{Plan, space};
 
 use crate::arch::device::Window;
 use crate::core_state::{self, CoreState, this_core};
+use crate::time::{self, WakeUp};
 
 /// Who drains: 0 nobody, else the core's index + 1.
 static DRAIN: AtomicU32 = AtomicU32::new(0);
@@ -26,6 +26,8 @@ static CURSOR: AtomicU32 = AtomicU32::new(0);
 /// Bytes of a ring that only EL2's own records may use: a partition that floods its console cannot push its own fault
 /// report out of the log.
 const EL2_RESERVE: u32 = space::CORE_RING_BYTES as u32 / 4;
+/// Most bytes of one drain: more than any FIFO holds, and a bound where the UART is faster than another core's flood.
+const DRAIN_BYTES: u32 = 1024;
 /// How long after a full FIFO the drain is tried again.
 const RETRY: Duration = Duration::from_millis(1);
 /// Longest that [`flush`] waits: four full rings at 115,200 bit/s take 2.9 s.
@@ -97,14 +99,6 @@ pub fn init(core: &CoreState) {
     core.log.uart.configure(Rate::from_plan(header.uart_clock_hz, header.uart_baud));
 }
 
-/// Logs a console line of this core's partition.
-pub fn console_line(core: &CoreState, partition: &str, text: &str, closed: Closed) {
-    partition_record(core, || match closed {
-        Closed::Yes => defmt::println!("{=str}| {=str}", partition, text),
-        Closed::No => defmt::println!("{=str}|+ {=str}", partition, text),
-    });
-}
-
 /// Logs bytes of this core's partition's own defmt stream.
 pub fn partition_stream(core: &CoreState, partition: &str, vcpu: u16, bytes: &[u8]) {
     partition_record(core, || defmt::println!("{=str}.{=u16}# {=[u8]:02x}", partition, vcpu, bytes));
@@ -151,7 +145,7 @@ pub fn flush(core: &CoreState) {
 enum Drain {
     /// All rings are empty.
     Empty,
-    /// The UART's FIFO is full.
+    /// The UART's FIFO is full, or this drain's share is spent.
     Full,
     /// Another core drains.
     Busy,
@@ -166,15 +160,19 @@ fn drain(core: &CoreState) -> Drain {
     }
     let mut cursor = Cursor::from_code(CURSOR.load(Ordering::Relaxed));
     let count = core.plan.cores().len() as u32;
-    let end = loop {
+    let mut end = Drain::Full;
+    for _ in 0..DRAIN_BYTES {
         if !core.log.uart.can_send() {
-            break Drain::Full;
+            break;
         }
         match cursor.take(count, |index| core_state::ring(&core.plan, index as u16)) {
             Some(byte) => core.log.uart.send(byte),
-            None => break Drain::Empty,
+            None => {
+                end = Drain::Empty;
+                break;
+            }
         }
-    };
+    }
     CURSOR.store(cursor.code(), Ordering::Relaxed);
     DRAIN.store(0, Ordering::Release);
     end
@@ -183,24 +181,18 @@ fn drain(core: &CoreState) -> Drain {
 /// Drains; where something is left, or another core may leave something, comes back in a millisecond.
 fn drain_and_retry(core: &CoreState) {
     if drain(core) != Drain::Empty && !core.log.retrying.replace(true) {
-        embassy_time_driver::schedule_wake(Instant::now().saturating_add(RETRY).as_ticks(), &RETRY_WAKER);
+        time::wake::<Retry>(Instant::now().saturating_add(RETRY));
     }
 }
 
-/// Does the retry if it is due; after CNTHP's interrupt.
-pub fn retry(core: &CoreState) {
-    if !core.log.retrying.get() {
+/// The wake-up for a backlog.
+struct Retry;
+
+impl WakeUp for Retry {
+    fn act(core: &CoreState) {
+        core.log.retrying.set(false);
         pump(core);
     }
-}
-
-// SAFETY: the functions ignore the pointer, so any thread may have the waker and no copy owns anything; see `Waker::new`.
-const RETRY_WAKER: Waker = unsafe { Waker::new(ptr::null(), &RETRY_TABLE) };
-const RETRY_TABLE: RawWakerVTable =
-    RawWakerVTable::new(|data| RawWaker::new(data, &RETRY_TABLE), retry_due, retry_due, |_| ());
-
-fn retry_due(_: *const ()) {
-    this_core().log.retrying.set(false);
 }
 
 #[defmt::global_logger]

@@ -4,7 +4,6 @@ pub mod cores;
 
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use septum_el2::console::Closed;
 use septum_el2::psci::End;
 use septum_plan::Plan;
 
@@ -78,9 +77,7 @@ fn retire(core: &CoreState) -> ! {
 
 /// Says what is left to say of this core's part in the partition.
 fn wind_up(core: &CoreState, assignment: Assignment) {
-    if let Ok(mut line) = core.line.try_borrow_mut() {
-        line.flush(&mut |text: &str, closed: Closed| log::console_line(core, assignment.name, text, closed));
-    }
+    log::line::flush(core, assignment);
     let denied = core.denied.take();
     if denied != 0 {
         defmt::warn!("partition `{=str}` core {=u16}: {=u32} unknown calls", assignment.name, core.index, denied);

@@ -1,11 +1,14 @@
 //! EL2's time: the generic counter in microseconds for embassy-time and for the log's timestamps, and wake-ups by CNTHP.
 //!
 //! Each core has its own queue and its own CNTHP; a wake-up comes on the core that asked for it. There is no executor:
-//! a waker sets a flag, and whoever handles the timer's interrupt acts on the flags.
+//! a waker notes what is to be done, and the handler of the timer's interrupt does it.
 
-use core::cell::RefCell;
-use core::task::Waker;
+use core::cell::{Cell, RefCell};
+use core::marker::PhantomData;
+use core::ptr;
+use core::task::{RawWaker, RawWakerVTable, Waker};
 
+use embassy_time::Instant;
 use embassy_time_driver::Driver;
 use septum_el2::clock;
 use septum_el2::wake_ups::WakeUps;
@@ -19,12 +22,14 @@ const WAKE_UPS: usize = 4;
 /// A core's outstanding wake-ups.
 pub struct Local {
     queue: RefCell<WakeUps<WAKE_UPS>>,
+    /// What has come due and is not yet done.
+    due: Cell<[Option<fn(&CoreState)>; WAKE_UPS]>,
 }
 
 impl Local {
     /// None yet.
     pub const fn new() -> Self {
-        Self { queue: RefCell::new(WakeUps::new()) }
+        Self { queue: RefCell::new(WakeUps::new()), due: Cell::new([None; WAKE_UPS]) }
     }
 }
 
@@ -46,12 +51,49 @@ impl Driver for Cnthp {
     }
 }
 
-/// Wakes what is due and arms CNTHP for the rest; for CNTHP's interrupt, before it is deactivated: the interrupt is
-/// level-sensitive. A waker must not schedule anything itself.
+/// Something to be done at a time. Each has one wake-up on each core.
+pub trait WakeUp {
+    /// Does it, on the core that asked; may ask for the next time.
+    fn act(core: &CoreState);
+}
+
+/// Has `W` done on this core at `at`, or earlier if it has been asked for earlier.
+pub fn wake<W: WakeUp>(at: Instant) {
+    // SAFETY: the table's functions ignore the pointer, so any thread may have the waker, and no copy owns anything.
+    let waker = unsafe { Waker::new(ptr::null(), Table::<W>::TABLE) };
+    embassy_time_driver::schedule_wake(at.as_ticks(), &waker);
+}
+
+struct Table<W>(PhantomData<W>);
+
+impl<W: WakeUp> Table<W> {
+    const TABLE: &'static RawWakerVTable =
+        &RawWakerVTable::new(|data| RawWaker::new(data, Self::TABLE), Self::wake, Self::wake, |_| ());
+
+    /// Notes the act; the queue is being used now. There are as many places as in the queue, and an act that is there
+    /// already is not noted again.
+    fn wake(_: *const ()) {
+        let core = this_core();
+        let mut due = core.time.due.take();
+        let act: fn(&CoreState) = W::act;
+        if !due.iter().flatten().any(|other| core::ptr::fn_addr_eq(*other, act))
+            && let Some(place) = due.iter_mut().find(|place| place.is_none())
+        {
+            *place = Some(act);
+        }
+        core.time.due.set(due);
+    }
+}
+
+/// Does what is due and arms CNTHP for the rest; for CNTHP's interrupt, before it is deactivated: the interrupt is
+/// level-sensitive.
 pub fn expired(core: &CoreState) {
     if let Ok(mut queue) = core.time.queue.try_borrow_mut() {
         queue.wake_due(CNTHP.now());
         arm(queue.next());
+    }
+    for act in core.time.due.take().into_iter().flatten() {
+        act(core);
     }
 }
 

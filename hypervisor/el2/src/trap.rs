@@ -64,7 +64,6 @@ pub fn take_interrupt(core: &CoreState) {
     let Some(acknowledged) = core.controller.acknowledge() else { return };
     if gic::intid(acknowledged) == HYPERVISOR_TIMER {
         time::expired(core);
-        log::retry(core);
     }
     core.controller.deactivate(acknowledged);
 }

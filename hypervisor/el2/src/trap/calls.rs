@@ -37,7 +37,10 @@ fn own_call(core: &CoreState, assignment: Assignment, x: &[u64]) -> Results {
     let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition: assignment.record };
     match call::decide(x, caller) {
         Outcome::Return(results) => results,
-        Outcome::Console(bytes) => console(core, assignment.name, bytes.get()),
+        Outcome::Console(bytes) => {
+            log::line::write(core, assignment, bytes.get());
+            Results::SUCCESS
+        }
         Outcome::Stream(bytes) => {
             log::partition_stream(core, assignment.name, assignment.vcpu, bytes.get());
             Results::SUCCESS
@@ -47,15 +50,6 @@ fn own_call(core: &CoreState, assignment: Assignment, x: &[u64]) -> Results {
             Results::one(NOT_SUPPORTED)
         }
     }
-}
-
-fn console(core: &CoreState, name: &str, bytes: &[u8]) -> Results {
-    if let Ok(mut line) = core.line.try_borrow_mut() {
-        for byte in bytes {
-            line.push(*byte, &mut |text, closed| log::console_line(core, name, text, closed));
-        }
-    }
-    Results::SUCCESS
 }
 
 /// Asks the firmware what the partition asked, and gives its answer: w0, sign-extended as the SMC32 convention allows.

@@ -1,0 +1,66 @@
+//! A core's console line on its way to the log: whole lines at once, and what stands there without an end, such as a
+//! prompt, after a moment.
+
+use core::cell::{Cell, RefCell};
+
+use embassy_time::{Duration, Instant};
+use septum_el2::console::{Closed, Line};
+
+use super::partition_record;
+use crate::core_state::{Assignment, CoreState};
+use crate::time::{self, WakeUp};
+
+/// How long an unfinished line waits for its end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The line of a core's partition.
+pub struct Local {
+    line: RefCell<Line>,
+    /// Whether a wake-up for an unfinished line is scheduled.
+    waiting: Cell<bool>,
+}
+
+impl Local {
+    /// An empty line.
+    pub const fn new() -> Self {
+        Self { line: RefCell::new(Line::new()), waiting: Cell::new(false) }
+    }
+}
+
+/// Takes console bytes of this core's partition.
+pub fn write(core: &CoreState, assignment: Assignment, bytes: &[u8]) {
+    let Ok(mut line) = core.line.line.try_borrow_mut() else { return };
+    for byte in bytes {
+        line.push(*byte, &mut |text, closed| log(core, assignment, text, closed));
+    }
+    if !line.is_empty() && !core.line.waiting.replace(true) {
+        time::wake::<Due>(Instant::now().saturating_add(PATIENCE));
+    }
+}
+
+/// Logs what has gathered, if anything.
+pub fn flush(core: &CoreState, assignment: Assignment) {
+    if let Ok(mut line) = core.line.line.try_borrow_mut() {
+        line.flush(&mut |text, closed| log(core, assignment, text, closed));
+    }
+}
+
+fn log(core: &CoreState, assignment: Assignment, text: &str, closed: Closed) {
+    let name = assignment.name;
+    partition_record(core, || match closed {
+        Closed::Yes => defmt::println!("{=str}| {=str}", name, text),
+        Closed::No => defmt::println!("{=str}|+ {=str}", name, text),
+    });
+}
+
+/// The wake-up for an unfinished line.
+struct Due;
+
+impl WakeUp for Due {
+    fn act(core: &CoreState) {
+        core.line.waiting.set(false);
+        if let Some(assignment) = core.assignment {
+            flush(core, assignment);
+        }
+    }
+}
