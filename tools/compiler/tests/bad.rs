@@ -79,3 +79,12 @@ fn every_problem_says_where_in_json() {
         }
     }
 }
+
+#[test]
+fn every_rule_is_in_the_configuration_page() {
+    let page = fs::read_to_string(files::root().join("docs/configuration.md")).expect("docs/configuration.md");
+    for code in Code::ALL {
+        let row = format!("| {} | {} |", code.text(), code.rule().trim());
+        assert!(page.contains(&row), "docs/configuration.md lacks `{row}`");
+    }
+}
