@@ -14,19 +14,20 @@
 use core::cell::Cell;
 use core::mem::size_of;
 use core::ptr;
-use core::sync::atomic::{AtomicU8, AtomicU64};
+use core::sync::atomic::AtomicU8;
 
 use septum_el2::ring::{Positions, Ring};
-use septum_plan::{PartitionRecord, Plan, space};
+use septum_el2::vgic::state::Mailbox;
+use septum_plan::{CoreRecord, PartitionRecord, Plan, space};
 
 use crate::arch::exception;
-use crate::interrupts::Controller;
+use crate::interrupts::{Controller, Guest};
 use crate::partition::Progress;
 use crate::partition::cores::Vcpu;
 use crate::{log, time};
 
 /// Where [`Shared`] lies in the state page, in bytes.
-const SHARED_OFFSET: u64 = 0x800;
+const SHARED_OFFSET: u64 = 0x600;
 /// Where the emergency stack's lowest byte lies in the state page. Its top is the page's end.
 const EMERGENCY_STACK_OFFSET: u64 = 0x900;
 
@@ -65,6 +66,8 @@ pub struct CoreState {
     pub time: time::Local,
     /// The interrupt controller as this core reaches it.
     pub controller: Controller,
+    /// The interrupt controller that its partition sees.
+    pub guest: Option<Guest>,
     /// What this core shares.
     pub shared: &'static Shared,
     /// Calls of the partition that nobody knows.
@@ -75,15 +78,16 @@ pub struct CoreState {
 
 /// The part of a core's state that every core may use.
 #[derive(Default)]
+#[repr(C)]
 pub struct Shared {
+    /// What other cores ask of this one's interrupts, and the word that interrupts it.
+    pub mailbox: Mailbox,
     /// The positions in the core's log ring.
     pub ring: Positions,
     /// How far the core's partition is; counts only in the state of the partition's first core.
     pub progress: Progress,
     /// The core as its partition's virtual core.
     pub vcpu: Vcpu,
-    /// What interrupts the core ([`Controller::send_ipi`]); 0 until it has arrived.
-    pub ipi_word: AtomicU64,
 }
 
 /// Sets up what cores share, for all cores of `plan`.
@@ -104,16 +108,19 @@ pub unsafe fn prepare(plan: &Plan<'static>) {
 /// Called once per core, on core `index` of `plan`, after [`prepare`]; the core's area is mapped.
 pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
     let address = state_address(index);
+    // SAFETY: the plan is checked, so the interrupt controller is mapped as it says.
+    let controller = unsafe { Controller::new(plan.header(), plan.gic()) };
+    let assignment = assignment(&plan, index);
     let state = CoreState {
         index,
         // SAFETY: the plan is checked, so its console is mapped as it says.
         log: unsafe { log::Local::new(&plan) },
-        assignment: assignment(&plan, index),
+        guest: assignment.and_then(|assignment| Guest::new(&plan, &controller, assignment, index)),
+        assignment,
         plan,
         line: log::line::Local::new(),
         time: time::Local::new(),
-        // SAFETY: as for the log.
-        controller: unsafe { Controller::new(plan.header(), plan.gic()) },
+        controller,
         // SAFETY: `prepare` has written it, and it holds atomics only.
         shared: unsafe { &*(shared_address(index) as *const Shared) },
         denied: Cell::new(0),
@@ -149,6 +156,14 @@ pub fn shared(plan: &Plan<'static>, index: u16) -> Option<&'static Shared> {
     // SAFETY: `prepare` has written the structure for every core of the plan, before any caller's core ran; it holds
     // atomics only.
     Some(unsafe { &*(shared_address(index) as *const Shared) })
+}
+
+/// The mailbox of core `index` of `records`, or `None` where there is no such core.
+#[inline(always)]
+pub fn mailbox(records: &'static [CoreRecord], index: u16) -> Option<&'static Mailbox> {
+    records.get(usize::from(index))?;
+    // SAFETY: as in `shared`.
+    Some(unsafe { &(*(shared_address(index) as *const Shared)).mailbox })
 }
 
 /// The log ring of core `index`, or `None` where the plan has no such core.

@@ -1,4 +1,10 @@
-//! EL2's own use of the interrupt controller, whichever version the plan names: start-up, acknowledge, IPI.
+//! EL2's own use of the interrupt controller, whichever version the plan names: start-up, acknowledge, IPI; and, in
+//! [`Guest`], what the partition on this core sees of it.
+
+mod guest;
+mod hardware;
+
+pub use guest::{Guest, publish};
 
 use septum_el2::gic::{self, CpuInterface, GicError, distributor, v2, v3};
 use septum_plan::{CoreRecord, GicVersion, PlanHeader};
@@ -104,7 +110,10 @@ impl Controller {
     /// Interrupts the core whose [`Controller::init_core`] gave `ipi_word`.
     pub fn send_ipi(&self, ipi_word: u64) {
         match self {
-            Self::V2 { interface, .. } => interface.send(ipi_word),
+            Self::V2 { interface, .. } => {
+                gic_registers::publish();
+                interface.send(ipi_word);
+            }
             Self::V3 { .. } => SystemInterface.send(ipi_word),
         }
     }

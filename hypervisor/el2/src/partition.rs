@@ -9,6 +9,7 @@ use septum_plan::Plan;
 
 use crate::arch::cpu;
 use crate::core_state::{Assignment, CoreState};
+use crate::interrupts::Guest;
 use crate::{log, power};
 
 /// Partitions that have not ended.
@@ -70,6 +71,7 @@ fn retire(core: &CoreState) -> ! {
     if let Some(assignment) = core.assignment {
         wind_up(core, assignment);
     }
+    core.guest.iter().for_each(Guest::stop);
     log::flush(core);
     core.controller.close_core();
     cpu::park()

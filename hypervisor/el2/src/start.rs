@@ -16,7 +16,7 @@ use crate::checks::{self, Refused};
 use crate::core_state::{self, Assignment, CoreState};
 use crate::loader::LoadError;
 use crate::partition::cores;
-use crate::{loader, log, partition};
+use crate::{interrupts, loader, log, partition};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -149,7 +149,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let record = core.plan.cores().get(usize::from(core.index));
     // SAFETY: this core's record, in the plan that the controller was made from.
     match record.map(|record| unsafe { core.controller.init_core(record) }) {
-        Some(Ok(ipi_word)) => core.shared.ipi_word.store(ipi_word, Ordering::Relaxed),
+        Some(Ok(ipi_word)) => interrupts::publish(core, ipi_word),
         Some(Err(error)) => {
             checks::report_gic(core.index, error);
             refuse(core)

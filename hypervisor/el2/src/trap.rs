@@ -2,17 +2,18 @@
 
 mod calls;
 mod fault;
+mod interrupt_controller;
 mod own_fault;
 
+pub use interrupt_controller::take_interrupt;
 pub use own_fault::own_fault;
 
 use septum_el2::call;
-use septum_el2::gic::{self, HYPERVISOR_TIMER};
 
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
-use crate::{log, partition, time};
+use crate::{log, partition};
 
 /// ESR_EL2 of `HVC #0` from AArch64: its class, and IL.
 const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
@@ -49,7 +50,7 @@ fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
         exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
         return DONE;
     }
-    DECLINED
+    interrupt_controller::hot(frame, esr)
 }
 
 /// A physical interrupt while the partition ran.
@@ -57,15 +58,6 @@ pub extern "C" fn interrupt(_frame: &mut CallerSaved) {
     let core = this_core();
     take_interrupt(core);
     partition::leave_if_ended(core);
-}
-
-/// Takes one interrupt, if one is pending.
-pub fn take_interrupt(core: &CoreState) {
-    let Some(acknowledged) = core.controller.acknowledge() else { return };
-    if gic::intid(acknowledged) == HYPERVISOR_TIMER {
-        time::expired(core);
-    }
-    core.controller.deactivate(acknowledged);
 }
 
 /// Every other exception from below EL2, with the whole frame. `kind`: 0 synchronous, 1 FIQ, 2 SError.
@@ -86,6 +78,7 @@ fn synchronous(core: &'static CoreState, frame: &mut Frame) {
             frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
             calls::answer(core, assignment, frame);
         }
+        _ if interrupt_controller::rare(core, frame) => {}
         _ => fault::synchronous(core, frame),
     }
 }

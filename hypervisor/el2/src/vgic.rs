@@ -1,5 +1,6 @@
 //! The interrupt controller that a partition sees: GICv2 or GICv3 like the board's, with its own interrupts only.
 //!
+//! * [`access`]: what a trap says of an access;
 //! * [`distributor`], [`redistributor`], [`sgi`]: what an access means, found by arithmetic from its offset;
 //! * [`bits`], [`bytes`]: registers with one bit and with one byte per interrupt. Enable, pending and active bits are the
 //!   physical ones, under the owner's mask; priority, group and target are [`state`]'s;
@@ -9,6 +10,7 @@
 //! Decisions only: what is read and written goes through [`Hardware`]. docs/interrupts.md says what is emulated and what
 //! a guest sees where nothing is; docs/decisions/0009-interrupts.md why it is done this way.
 
+pub mod access;
 pub mod bits;
 pub mod bytes;
 pub mod delivery;
@@ -210,8 +212,8 @@ impl<H: Hardware> Vgic<'_, H> {
         self.refill();
     }
 
-    /// The virtual core stops running: its list registers are emptied, and the physical interrupts in them become
-    /// inactive. To be called before any core of the partition starts again.
+    /// The virtual core stops running: its list registers are emptied. What it had active becomes inactive, what it had
+    /// pending is pending in the physical GIC. To be called before any core of the partition starts again.
     pub fn stop_core(&mut self) {
         self.drop_list_registers();
         self.hardware.set_control(0);

@@ -66,60 +66,57 @@ impl Registers for Frame {
     }
 }
 
-macro_rules! system_register {
-    ($read:ident, $write:ident, $encoding:literal, $what:literal) => {
+macro_rules! readable {
+    ($($name:ident = $encoding:literal, $what:literal;)*) => {$(
         #[doc = concat!("Reads ", $what, ".")]
         #[inline(always)]
-        pub fn $read() -> u64 {
+        pub fn $name() -> u64 {
             let value: u64;
             // SAFETY: reading this register has no effect on memory.
             unsafe { asm!(concat!("mrs {}, ", $encoding), out(reg) value, options(nostack, preserves_flags)) };
             value
         }
+    )*};
+}
+
+macro_rules! writable {
+    ($($name:ident = $encoding:literal, $what:literal;)*) => {$(
         #[doc = concat!("Writes ", $what, ".")]
         #[inline(always)]
-        pub fn $write(value: u64) {
+        pub fn $name(value: u64) {
             // SAFETY: this register governs interrupts only, no memory and no register that Rust uses.
             unsafe { asm!(concat!("msr ", $encoding, ", {}"), in(reg) value, options(nostack, preserves_flags)) };
         }
-    };
+    )*};
 }
 
-system_register!(read_sre_el2, write_sre_el2, "S3_4_C12_C9_5", "ICC_SRE_EL2");
-system_register!(read_ctlr, write_ctlr, "S3_0_C12_C12_4", "ICC_CTLR_EL1");
-system_register!(read_pmr, write_pmr, "S3_0_C4_C6_0", "ICC_PMR_EL1");
-system_register!(read_bpr1, write_bpr1, "S3_0_C12_C12_3", "ICC_BPR1_EL1");
-system_register!(read_igrpen1, write_igrpen1, "S3_0_C12_C12_7", "ICC_IGRPEN1_EL1");
-system_register!(read_hcr, write_hcr, "S3_4_C12_C11_0", "ICH_HCR_EL2");
-system_register!(read_vmcr, write_vmcr, "S3_4_C12_C11_7", "ICH_VMCR_EL2");
-system_register!(read_ap0r0, write_ap0r0, "S3_4_C12_C8_0", "ICH_AP0R0_EL2");
-system_register!(read_ap1r0, write_ap1r0, "S3_4_C12_C9_0", "ICH_AP1R0_EL2");
-
-/// ICH_VTR_EL2: number of list registers and more.
-#[inline(always)]
-pub fn vtr() -> u64 {
-    let value: u64;
-    // SAFETY: an identification register.
-    unsafe { asm!("mrs {}, S3_4_C12_C11_1", out(reg) value, options(nomem, nostack, preserves_flags)) };
-    value
+readable! {
+    read_sre_el2 = "S3_4_C12_C9_5", "ICC_SRE_EL2";
+    read_hcr = "S3_4_C12_C11_0", "ICH_HCR_EL2";
+    read_vmcr = "S3_4_C12_C11_7", "ICH_VMCR_EL2";
+    vtr = "S3_4_C12_C11_1", "ICH_VTR_EL2: number of list registers and more";
+    elrsr = "S3_4_C12_C11_5", "ICH_ELRSR_EL2: a set bit for each list register that holds nothing";
+    eisr = "S3_4_C12_C11_3", "ICH_EISR_EL2: a set bit for each list register whose end is to be reported";
 }
 
-/// ICH_ELRSR_EL2: a set bit for each list register that holds nothing.
-#[inline(always)]
-pub fn elrsr() -> u64 {
-    let value: u64;
-    // SAFETY: reading it has no effect on memory.
-    unsafe { asm!("mrs {}, S3_4_C12_C11_5", out(reg) value, options(nostack, preserves_flags)) };
-    value
+writable! {
+    write_sre_el2 = "S3_4_C12_C9_5", "ICC_SRE_EL2";
+    write_sre_el1 = "S3_0_C12_C12_5", "ICC_SRE_EL1";
+    write_ctlr = "S3_0_C12_C12_4", "ICC_CTLR_EL1";
+    write_pmr = "S3_0_C4_C6_0", "ICC_PMR_EL1";
+    write_bpr1 = "S3_0_C12_C12_3", "ICC_BPR1_EL1";
+    write_igrpen1 = "S3_0_C12_C12_7", "ICC_IGRPEN1_EL1";
+    write_hcr = "S3_4_C12_C11_0", "ICH_HCR_EL2";
+    write_vmcr = "S3_4_C12_C11_7", "ICH_VMCR_EL2";
+    write_ap0r0 = "S3_4_C12_C8_0", "ICH_AP0R0_EL2";
+    write_ap1r0 = "S3_4_C12_C9_0", "ICH_AP1R0_EL2";
 }
 
-/// ICH_MISR_EL2: why the maintenance interrupt is asserted.
+/// Makes what was stored before visible to the other cores before anything after, device writes among them.
 #[inline(always)]
-pub fn misr() -> u64 {
-    let value: u64;
-    // SAFETY: reading it has no effect on memory.
-    unsafe { asm!("mrs {}, S3_4_C12_C11_2", out(reg) value, options(nostack, preserves_flags)) };
-    value
+pub fn publish() {
+    // SAFETY: a barrier.
+    unsafe { asm!("dsb ishst", options(nostack, preserves_flags)) };
 }
 
 /// Waits until system-register writes before it have their effect.
@@ -131,6 +128,8 @@ fn isb() {
 
 /// ICC_SRE_EL2: SRE, DFB, DIB, Enable (EL1 may use ICC_SRE_EL1 without a trap).
 const SRE_ALL: u64 = 0xf;
+/// ICC_SRE_EL1: SRE, DFB, DIB: a guest has the system registers from the start.
+const SRE_EL1: u64 = 0x7;
 /// ICC_CTLR_EL1.EOImode.
 const EOI_MODE: u64 = 1 << 1;
 
@@ -198,6 +197,7 @@ impl CpuInterface for SystemInterface {
 
 /// Empties this core's virtual interface and disables it: list registers, active priorities, control.
 pub fn reset_virtual_interface() {
+    write_sre_el1(SRE_EL1);
     write_hcr(0);
     write_vmcr(0);
     write_ap0r0(0);

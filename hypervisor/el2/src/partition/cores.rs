@@ -6,6 +6,7 @@ use septum_el2::psci::{self, CpuState, End};
 
 use crate::arch::{cpu, guest_registers, vectors};
 use crate::core_state::{self, Assignment, CoreState, Shared};
+use crate::interrupts::Guest;
 use crate::{partition, trap};
 
 /// [`Vcpu::state`]: off.
@@ -56,7 +57,7 @@ pub fn start(core: &CoreState, assignment: Assignment, vcpu: u16, entry: u64, co
             target.vcpu.entry.store(entry, Ordering::Relaxed);
             target.vcpu.context.store(context, Ordering::Relaxed);
             target.vcpu.state.store(PENDING, Ordering::Release);
-            core.controller.send_ipi(target.ipi_word.load(Ordering::Relaxed));
+            core.controller.send_ipi(target.mailbox.ipi_word.load(Ordering::Relaxed));
             0
         }
     }
@@ -67,6 +68,7 @@ pub fn off(core: &'static CoreState, assignment: Assignment) -> ! {
     if assignment.home.progress.on.fetch_sub(1, Ordering::AcqRel) == 1 {
         partition::end(core, End::LastCoreOff)
     }
+    core.guest.iter().for_each(Guest::stop_core);
     core.shared.vcpu.state.store(OFF, Ordering::Release);
     wait_for_start(core, assignment)
 }
@@ -88,6 +90,7 @@ pub fn wait_for_start(core: &'static CoreState, assignment: Assignment) -> ! {
 /// Starts the partition on its first core.
 pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
     assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
+    core.guest.iter().for_each(Guest::reset_partition);
     enter(core, assignment, assignment.record.entry, &assignment.record.arguments)
 }
 
@@ -95,13 +98,14 @@ pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
 pub fn interrupt_others(core: &CoreState, assignment: Assignment) {
     for index in core.plan.vcpus(assignment.record).iter().filter(|index| **index != core.index) {
         if let Some(other) = core_state::shared(&core.plan, *index) {
-            core.controller.send_ipi(other.ipi_word.load(Ordering::Relaxed));
+            core.controller.send_ipi(other.mailbox.ipi_word.load(Ordering::Relaxed));
         }
     }
 }
 
 fn enter(core: &'static CoreState, assignment: Assignment, entry: u64, arguments: &[u64; 4]) -> ! {
     core.shared.vcpu.state.store(ON, Ordering::Release);
+    core.guest.iter().for_each(Guest::reset_core);
     guest_registers::prepare(assignment.record, assignment.vcpu);
     // SAFETY: Stage-2 and EL1 are set, the memory was loaded before the first core entered, the vectors are installed,
     // and nothing on this stack is needed again.

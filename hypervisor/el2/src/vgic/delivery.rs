@@ -356,7 +356,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    fn give_back_physical(&mut self, intid: u32, keep: bool) {
+    fn give_back_physical(&self, intid: u32, keep: bool) {
         if keep && self.is_physical_edge(intid) {
             if intid < 32 {
                 self.hardware.write_private(self.vcpu, offset::ISPENDR, bit(intid));
@@ -453,18 +453,19 @@ impl<H: Hardware> Vgic<'_, H> {
         self.hardware.set_control(wanted);
     }
 
-    /// Empties the list registers and gives their physical interrupts back inactive.
+    /// Empties list registers and queues: what is active becomes inactive, what is pending is so in the physical GIC.
     pub(super) fn drop_list_registers(&mut self) {
         for index in self.used() {
             let register = self.hardware.get(index);
             self.hardware.set(index, ListRegister::EMPTY);
             if register.is_hardware() {
-                self.deactivate_physical(register.intid());
+                self.give_back_physical(register.intid(), register.is_pending());
             }
         }
         let waiting = core::mem::take(&mut self.queue.waiting);
         let parked = core::mem::take(&mut self.queue.parked);
-        waiting.iter().chain(parked.iter()).for_each(|intid| self.deactivate_physical(intid));
+        waiting.iter().for_each(|intid| self.give_back_physical(intid, true));
+        parked.iter().for_each(|intid| self.give_back_physical(intid, false));
     }
 
     /// GICv2: the source of the pending `sgi` in a list register.

@@ -1,0 +1,115 @@
+//! Traps into the partition's emulated interrupt controller, and physical interrupts.
+
+use septum_el2::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
+use septum_el2::vgic::access::{Access, SystemWrite};
+
+use super::{DECLINED, DONE, INSTRUCTION_BYTES};
+use crate::arch::exception;
+use crate::arch::vectors::{CallerSaved, Frame};
+use crate::core_state::{CoreState, this_core};
+use crate::interrupts::Guest;
+use crate::time;
+
+/// Registers as a trap saved them, all or some.
+trait Registers {
+    /// Register `index`; `None` if it was not saved. 31 is the zero register.
+    fn get(&self, index: u8) -> Option<u64>;
+    /// Sets register `index`, which [`Registers::get`] gives.
+    fn set(&mut self, index: u8, value: u64);
+}
+
+impl Registers for CallerSaved {
+    #[inline(always)]
+    fn get(&self, index: u8) -> Option<u64> {
+        match self.x.get(usize::from(index)) {
+            Some(value) => Some(*value),
+            None => (index == 31).then_some(0),
+        }
+    }
+
+    #[inline(always)]
+    fn set(&mut self, index: u8, value: u64) {
+        if let Some(register) = self.x.get_mut(usize::from(index)) {
+            *register = value;
+        }
+    }
+}
+
+impl Registers for Frame {
+    fn get(&self, index: u8) -> Option<u64> {
+        Some(if index == 31 { 0 } else { self.register(index) })
+    }
+
+    fn set(&mut self, index: u8, value: u64) {
+        if index != 31 {
+            self.set_register(index, value);
+        }
+    }
+}
+
+/// The hot path: a load or store of a low register, or a write of an SGI register.
+#[inline(always)]
+pub fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
+    let Some(guest) = &this_core().guest else { return DECLINED };
+    if !emulate(guest, frame, esr) {
+        return DECLINED;
+    }
+    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
+    DONE
+}
+
+/// The same with all registers saved; `false` if the trap is about something else.
+pub fn rare(core: &CoreState, frame: &mut Frame) -> bool {
+    let esr = frame.esr;
+    let done = core.guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr));
+    if done {
+        frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
+    }
+    done
+}
+
+#[inline(always)]
+fn emulate(guest: &Guest, registers: &mut impl Registers, esr: u64) -> bool {
+    match Access::new(esr) {
+        Some(access) => emulate_access(guest, registers, access).is_some(),
+        None => emulate_system_write(guest, registers, esr).unwrap_or(false),
+    }
+}
+
+#[inline(always)]
+fn emulate_access(guest: &Guest, registers: &mut impl Registers, access: Access) -> Option<()> {
+    let ipa = Access::ipa(exception::hpfar(), exception::far());
+    let before = registers.get(access.register())?;
+    if access.is_write() {
+        return guest.write(ipa, access.bytes(), before).then_some(());
+    }
+    let value = guest.read(ipa, access.bytes())?;
+    registers.set(access.register(), access.loaded(value));
+    Some(())
+}
+
+#[inline(always)]
+fn emulate_system_write(guest: &Guest, registers: &impl Registers, esr: u64) -> Option<bool> {
+    let (what, register) = SystemWrite::new(esr)?;
+    let value = registers.get(register)?;
+    Some(match what {
+        SystemWrite::Sgi(sgi) => guest.send_sgi(sgi, value),
+        SystemWrite::Deactivate => guest.deactivate(value),
+    })
+}
+
+/// Takes one physical interrupt, if one is pending. The guest's stays active until the guest ends it.
+pub fn take_interrupt(core: &CoreState) {
+    let Some(acknowledged) = core.controller.acknowledge() else { return };
+    let intid = gic::intid(acknowledged);
+    if core.guest.as_ref().is_some_and(|guest| guest.take(intid)) {
+        return;
+    }
+    match intid {
+        IPI => core.guest.iter().for_each(Guest::on_ipi),
+        MAINTENANCE => core.guest.iter().for_each(Guest::maintain),
+        HYPERVISOR_TIMER => time::expired(core),
+        _ => {}
+    }
+    core.controller.deactivate(acknowledged);
+}
