@@ -209,6 +209,13 @@ fn without_the_emulator_run_says_what_to_do() {
 }
 
 #[test]
+fn a_guest_that_cannot_be_fetched_is_no_fault_of_the_configuration() {
+    let output = command(&["check", "configs/virt-uboot.toml"]).env("SEPTUM_CACHE", "/dev/null/none").output().unwrap();
+    assert_code(&output, 3);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("help:"));
+}
+
+#[test]
 fn a_board_without_a_twin_cannot_be_run() {
     let output = septum(&["run", "configs/server-42-hello.toml"]);
     assert_code(&output, 1);

@@ -42,9 +42,18 @@ impl Case<'_> {
     }
 
     fn run(&self) -> Output {
+        self.run_with(&[])
+    }
+
+    fn run_with(&self, more: &[&str]) -> Output {
         let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
-        command.current_dir(tree).arg("run").arg(format!("configs/{}.toml", self.config)).args(["--timeout", GUARD]);
+        command
+            .current_dir(tree)
+            .arg("run")
+            .arg(format!("configs/{}.toml", self.config))
+            .args(["--timeout", GUARD])
+            .args(more);
         for (prompt, text) in self.typed {
             command.args(["--type", prompt, text]);
         }
@@ -125,6 +134,21 @@ fn imx8mp_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on
 #[test]
 fn imx8mm_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
     three_partitions("imx8mm-hello").holds();
+}
+
+#[test]
+fn a_run_ends_well_as_soon_as_the_text_has_come() {
+    let output = three_partitions("virt-hello").run_with(&["--until", "left: 1 of 5"]);
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.lines().last().is_some_and(|line| line.contains("left: 1 of 5")), "{log}");
+}
+
+#[test]
+fn a_run_whose_text_never_comes_fails_when_the_board_is_off() {
+    let output = three_partitions("virt-hello").run_with(&["--until", "a text that never comes"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("a text that never comes"));
 }
 
 /// Debian's U-Boot, unmodified, as a partition with a UART of its own.

@@ -14,7 +14,7 @@ use crate::process::{self, ProcessError};
 #[derive(Debug, thiserror::Error)]
 pub enum AptError {
     /// Not a Debian system.
-    #[error("this is not a Debian system, and only there can it be fetched")]
+    #[error("this is no Debian system with apt-get and dpkg, and only there can it be fetched")]
     NotDebian,
     /// The source lists name no Debian archive.
     #[error("no source list under /etc/apt names an archive of Debian `{release}`")]
