@@ -7,7 +7,7 @@ pub mod devices;
 pub mod el2_space;
 pub mod header;
 pub mod reader;
-mod tables;
+pub(crate) mod tables;
 
 use septum_plan::{BootBlock, boot, record, space};
 use septum_stage2::{BuildError as TableError, Pa};
@@ -16,7 +16,7 @@ use zerocopy::IntoBytes;
 use crate::el2_elf::{El2, El2ElfError};
 use crate::layout::{Layout, Needs};
 use crate::plan_writer::{self, Decided, Regime};
-use crate::system::System;
+use crate::system::{Segment, System};
 use crate::verify::{self, VerifyError};
 use devices::Devices;
 use el2_space::El2Space;
@@ -110,6 +110,7 @@ pub fn build(system: &System, el2_elf: &[u8]) -> Result<Image, BuildError> {
 struct Draft<'a> {
     system: &'a System,
     el2: El2,
+    seals: Vec<Vec<u64>>,
     devices: Devices,
     layout: Layout,
     space: El2Space,
@@ -120,22 +121,14 @@ impl<'a> Draft<'a> {
     /// tables: so it is tried with rising sizes until one suffices.
     fn new(system: &'a System, el2: El2) -> Result<Self, BuildError> {
         header::check_load(&system.board)?;
+        let mut needs = needs(system, &el2)?;
+        let seals = per_segment(system, |segment| septum_plan::seal(&segment.bytes));
         let devices = Devices::new(&system.board, &system.console)?;
-        let mut needs = Needs {
-            el2: el2.bytes.len() as u64,
-            stage2: tables::stage2_needs(system)?,
-            payloads: system
-                .partitions
-                .iter()
-                .map(|p| p.segments.iter().map(|s| s.bytes.len() as u64).collect())
-                .collect(),
-            cores: system.board.cores.len() as u64,
-            ..Needs::default()
-        };
+        let (layout, space) = (Layout::default(), El2Space::default());
+        let mut draft = Self { system, el2, seals, devices, layout, space };
         loop {
-            let layout = Layout::new(&needs);
-            let space = El2Space::new(system, &el2, &devices, &layout)?;
-            let draft = Self { system, el2: el2.clone(), devices: devices.clone(), layout, space };
+            draft.layout = Layout::new(&needs);
+            draft.space = El2Space::new(system, &draft.el2, &draft.devices, &draft.layout)?;
             let (plan, stage1) = (draft.plan(&Regime::default()).len() as u64, draft.stage1_bytes()?);
             if plan <= needs.plan && stage1 <= needs.stage1 {
                 return Ok(draft);
@@ -154,9 +147,8 @@ impl<'a> Draft<'a> {
     }
 
     fn plan(&self, regime: &Regime) -> Vec<u8> {
-        let decided =
-            Decided { el2: &self.el2.parts, devices: &self.devices, space: &self.space, layout: &self.layout, regime };
-        plan_writer::write(self.system, decided)
+        let Self { el2, seals, devices, layout, space, .. } = self;
+        plan_writer::write(self.system, Decided { el2: &el2.parts, seals, devices, space, layout, regime })
     }
 
     fn write(&self) -> Result<Vec<u8>, BuildError> {
@@ -201,6 +193,22 @@ impl<'a> Draft<'a> {
         put(bytes, boot::OFFSET as u64, block.sealed().as_bytes());
         header::write(bytes, &self.system.board, self.layout.memory_bytes);
     }
+}
+
+/// What has to find room, as far as it is known before anything is laid out.
+fn needs(system: &System, el2: &El2) -> Result<Needs, BuildError> {
+    Ok(Needs {
+        el2: el2.bytes.len() as u64,
+        stage2: tables::stage2_needs(system)?,
+        payloads: per_segment(system, |segment| segment.bytes.len() as u64),
+        cores: system.board.cores.len() as u64,
+        ..Needs::default()
+    })
+}
+
+/// `fact` of every partition's every segment.
+fn per_segment(system: &System, fact: impl Fn(&Segment) -> u64) -> Vec<Vec<u64>> {
+    system.partitions.iter().map(|partition| partition.segments.iter().map(&fact).collect()).collect()
 }
 
 fn put(bytes: &mut [u8], offset: u64, what: &[u8]) {

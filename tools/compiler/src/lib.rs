@@ -7,6 +7,7 @@
 //! * [`payload`]: what a partition runs, read from a file;
 //! * [`linux`]: a Linux guest placed in its memory;
 //! * [`inspect`]: what is in an image, as numbers;
+//! * [`explain`]: who owns an address or an interrupt;
 //! * [`report`]: an image for human eyes;
 //! * [`verify`]: what an image's bytes really do;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
@@ -16,6 +17,7 @@ pub mod board;
 pub mod check;
 pub mod device_tree;
 pub mod el2_elf;
+pub mod explain;
 pub mod image;
 pub mod inspect;
 pub mod layout;

@@ -23,6 +23,8 @@ use crate::system::{Partition, Region, System};
 pub struct Decided<'a> {
     /// EL2's pages by their rights.
     pub el2: &'a [Part],
+    /// Per partition, per segment: the seal of its bytes.
+    pub seals: &'a [Vec<u64>],
     /// EL2's devices.
     pub devices: &'a Devices,
     /// EL2's mappings.
@@ -142,12 +144,14 @@ impl Records {
 
     fn add_segments(&mut self, partition: &Partition, index: usize, decided: Decided<'_>) -> Slice {
         let places = decided.space.loaders.get(index).map_or(&[][..], |loader| &loader.segments);
-        let records = partition.segments.iter().zip(places).map(|(segment, (source_va, target_va))| SegmentRecord {
+        let seals = decided.seals.get(index).map_or(&[][..], Vec::as_slice);
+        let segments = partition.segments.iter().zip(places).zip(seals);
+        let records = segments.map(|((segment, (source_va, target_va)), seal)| SegmentRecord {
             source_va: *source_va,
             target_va: *target_va,
             file_bytes: segment.bytes.len() as u64,
             zero_bytes: segment.zero_bytes,
-            seal: septum_plan::seal(&segment.bytes),
+            seal: *seal,
             ipa: segment.ipa.get(),
         });
         append(&mut self.segments, records)

@@ -7,11 +7,8 @@ use septum_plan::{GicVersion, space};
 use septum_stage2::{Pa, Va};
 
 use super::BuildError;
-use crate::board::{Board, Console, PaSpan};
+use crate::board::{Board, Console, PaSpan, REDISTRIBUTOR_BYTES};
 use crate::el2_elf::PAGE;
-
-/// Bytes of one core's GICv3 redistributor: RD_base and SGI_base, 64 KiB each (GICv3 without LPIs' extra frames).
-pub const REDISTRIBUTOR: u64 = 0x2_0000;
 
 /// Whole pages of a device in EL2's address space.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,12 +78,12 @@ impl Devices {
             }
             GicVersion::V3 => {
                 let all = gic.redistributors.ok_or(BuildError::GicFrame("gicr"))?;
-                if all.size < board.cores.len() as u64 * REDISTRIBUTOR {
+                if all.size < board.cores.len() as u64 * REDISTRIBUTOR_BYTES {
                     return Err(BuildError::GicFrame("gicr"));
                 }
                 for core in 0..board.cores.len() as u64 {
-                    let start = Pa::new(all.start.get() + core * REDISTRIBUTOR);
-                    let va = self.frame("gicr", PaSpan { start, size: REDISTRIBUTOR });
+                    let start = Pa::new(all.start.get() + core * REDISTRIBUTOR_BYTES);
+                    let va = self.frame("gicr", PaSpan { start, size: REDISTRIBUTOR_BYTES });
                     self.gicr.push(va);
                 }
             }

@@ -21,7 +21,7 @@ fn stage2_need(partition: &Partition) -> Result<Block, BuildError> {
 }
 
 /// What `partition`'s Stage-2 must map.
-fn mappings(partition: &Partition) -> Vec<Mapping> {
+pub(crate) fn mappings(partition: &Partition) -> Vec<Mapping> {
     partition.regions.iter().map(mapping).collect()
 }
 

@@ -8,7 +8,7 @@ use septum_stage2::{Access, Memory};
 use super::Context;
 use super::reach::{Reach, Reached};
 use super::violation::{Findings, Range, Tables, Violation};
-use crate::image::devices::REDISTRIBUTOR;
+use crate::board::REDISTRIBUTOR_BYTES;
 
 /// What one partition reaches.
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ impl One<'_> {
         let distributor = if self.context.plan.gic() == GicVersion::V3 { 0x1_0000 } else { 0x1000 };
         let emulated = [
             (self.partition.gicd_ipa, distributor, "the distributor"),
-            (self.partition.gicr_ipa, vcpus * REDISTRIBUTOR, "the redistributors"),
+            (self.partition.gicr_ipa, vcpus * REDISTRIBUTOR_BYTES, "the redistributors"),
             (self.partition.console_ipa, 0x1000, "the console"),
         ];
         for (ipa, size, what) in emulated.into_iter().filter(|(ipa, ..)| *ipa != NO_ADDRESS) {

@@ -2,13 +2,13 @@
 //!
 //! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
 
-use septum_plan::record::NO_ADDRESS;
+use septum_plan::record::{NO_ADDRESS, flag};
 use septum_plan::{BootBlock, PartitionRecord, RegionKind, RegionRecord, boot};
 use septum_stage2::{Ipa, Pa};
 
 use super::violation::{Findings, Range, Violation};
 use super::{Context, Verified, el2 as el2_walk, partition, segments, sharing};
-use crate::board::{Board, PaSpan};
+use crate::board::{Board, PaSpan, REDISTRIBUTOR_BYTES};
 use crate::el2_elf::{El2, PAGE};
 use crate::image::header;
 use crate::system::{Partition, Region, System};
@@ -96,7 +96,7 @@ fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> boo
     records.len() == board.cores.len()
         && records.iter().zip(&board.cores).enumerate().all(|(index, (record, core))| {
             let release = (record.release_va != 0).then(|| verified.el2.boot.pa_of(record.release_va));
-            let frames = board.gic.redistributors.map(|span| span.start.get() + index as u64 * 0x2_0000);
+            let frames = board.gic.redistributors.map(|span| span.start.get() + index as u64 * REDISTRIBUTOR_BYTES);
             record.mpidr == core.mpidr
                 && release == core.release.map(|pa| Some(pa.get()))
                 && (record.gicr_va == 0 || device_pa(verified, record.gicr_va) == frames)
@@ -155,7 +155,7 @@ impl One<'_> {
             ("the CPU interface", record.gicc_ipa == address(gic.cpu_interface)),
             ("the redistributors", record.gicr_ipa == address(gic.redistributors)),
             ("the console", (record.console_ipa, record.console_intid) == console(partition)),
-            ("the physical timer", (record.flags & 1 != 0) == partition.trap_physical_timer),
+            ("the physical timer", (record.flags & flag::TRAP_PHYSICAL_TIMER != 0) == partition.trap_physical_timer),
             ("the payload", self.segments_agree()),
         ]
     }

@@ -1,0 +1,73 @@
+//! What the board file says about an address or an interrupt, and what EL2 emulates.
+
+use septum_plan::GicVersion;
+use septum_stage2::Ipa;
+
+use crate::board::{Board, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::system::{Partition, System};
+
+/// What lies at a physical address.
+pub(super) fn what_is_at(board: &Board, address: u64) -> String {
+    let within = |span: &PaSpan| holds(span.start.get(), span.size, address);
+    let devices = board.devices.iter().filter(|device| device.registers.iter().any(within));
+    let devices: Vec<_> = devices.map(|device| format!("device `{}`", device.name)).collect();
+    let carve_out = board.carve_outs.iter().find(|carve_out| within(&carve_out.span));
+    if !devices.is_empty() {
+        devices.join(" and ")
+    } else if let Some(frame) = interrupt_controller(board, address) {
+        frame.to_owned()
+    } else if let Some(carve_out) = carve_out {
+        format!("RAM kept by `{}`", carve_out.name)
+    } else if board.ram.iter().any(within) {
+        "RAM".to_owned()
+    } else {
+        "nothing that the board file names".to_owned()
+    }
+}
+
+fn interrupt_controller(board: &Board, address: u64) -> Option<&'static str> {
+    let gic = &board.gic;
+    let frames = [
+        (Some(gic.distributor), "the interrupt controller's distributor"),
+        (gic.redistributors, "the interrupt controller's redistributors"),
+        (gic.cpu_interface, "the interrupt controller's CPU interface"),
+        (gic.virtual_control, "the interrupt controller's virtual interface control"),
+        (gic.virtual_cpu, "the interrupt controller's virtual CPU interface"),
+    ];
+    let within = |span: PaSpan| holds(span.start.get(), span.size, address);
+    frames.into_iter().find(|(span, _)| span.is_some_and(within)).map(|(_, name)| name)
+}
+
+/// What raises an interrupt.
+pub(super) fn source_of(board: &Board, intid: u32) -> Option<String> {
+    let known = match intid {
+        0..=15 => Some("a software-generated interrupt"),
+        25 => Some("the interrupt controller's maintenance interrupt, EL2's"),
+        26 => Some("EL2's timer"),
+        27 => Some("the virtual timer, each partition's own on its own cores"),
+        29 => Some("the Secure timer, firmware's"),
+        30 => Some("the EL1 physical timer"),
+        _ => None,
+    };
+    let devices = board.devices.iter().filter(|device| device.interrupts.contains(&intid));
+    let devices: Vec<_> = devices.map(|device| format!("device `{}`", device.name)).collect();
+    known.map(str::to_owned).or_else(|| (!devices.is_empty()).then(|| devices.join(" and ")))
+}
+
+/// Which of `partition`'s emulated registers lie at an intermediate address.
+pub(super) fn emulated_at(system: &System, partition: &Partition, ipa: u64) -> Option<&'static str> {
+    let distributor = if system.board.gic.version == GicVersion::V3 { 0x1_0000 } else { 0x1000 };
+    let redistributors = partition.cpus.len() as u64 * REDISTRIBUTOR_BYTES;
+    let emulated = [
+        (partition.gic.distributor, distributor, "the distributor"),
+        (partition.gic.redistributors, redistributors, "the redistributors"),
+        (partition.console.map(|console| console.ipa), 0x1000, "the console"),
+    ];
+    let within = |start: Option<Ipa>, size| start.is_some_and(|start| holds(start.get(), size, ipa));
+    emulated.into_iter().find(|(start, size, _)| within(*start, *size)).map(|(.., what)| what)
+}
+
+/// Whether `address` is one of the `size` bytes from `start` on.
+pub(super) fn holds(start: u64, size: u64, address: u64) -> bool {
+    address.checked_sub(start).is_some_and(|offset| offset < size)
+}
