@@ -46,7 +46,8 @@ fn read(path: PathBuf) -> Result<Loaded, FileError> {
 impl Files for Tree {
     fn boards(&self) -> Vec<String> {
         let entries = self.boards.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten().flatten();
-        let mut names: Vec<_> = entries.filter_map(|entry| entry.file_name().into_string().ok()).collect();
+        let boards = entries.filter(|entry| entry.path().join("board.toml").exists());
+        let mut names: Vec<_> = boards.filter_map(|entry| entry.file_name().into_string().ok()).collect();
         names.sort();
         names
     }
