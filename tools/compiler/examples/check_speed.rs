@@ -133,6 +133,7 @@ fn main() -> Result<(), String> {
     let files = Tree { root: root.clone(), cores: PARTITIONS };
     let entries = fs::read_dir(root.join("configs")).map_err(|error| error.to_string())?;
     let mut configs: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
+    configs.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     configs.sort();
     for path in configs {
         let text = fs::read_to_string(&path).map_err(|error| error.to_string())?;

@@ -101,7 +101,7 @@ fn replace_value(text: &mut Vec<u8>, at: &prop::sample::Index, word: &str) {
 fn configurations() -> Vec<Vec<u8>> {
     let entries = fs::read_dir(files::root().join("configs")).expect("configs/");
     let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    paths.retain(|path| path.is_file());
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
     paths.into_iter().map(|path| fs::read(path).expect("a configuration")).collect()
 }
