@@ -29,11 +29,13 @@ fn links(text: &str) -> impl Iterator<Item = &str> {
     targets.filter(|target| !target.contains("://")).filter_map(|target| target.split('#').next())
 }
 
-/// Paths in backquotes, as far as they name one thing.
+/// Paths of the tree in backquotes. Other projects have folders of the same names: a path is ours if its first two
+/// parts are.
 fn paths(text: &str) -> impl Iterator<Item = &str> {
-    let quoted = text.split('`').skip(1).step_by(2);
+    let quoted = text.split('`').skip(1).step_by(2).filter(|quote| !quote.contains([' ', '*', '<', '{', '\n']));
     quoted.filter(|quote| {
-        FOLDERS.iter().any(|folder| quote.starts_with(folder)) && !quote.contains([' ', '*', '<', '{', '\n'])
+        let two: PathBuf = Path::new(quote).components().take(2).collect();
+        FOLDERS.iter().any(|folder| quote.starts_with(folder)) && tree().join(two).exists()
     })
 }
 
