@@ -19,11 +19,14 @@ use crate::core_state::{CoreState, this_core};
 /// Wake-ups that a core can have outstanding: the log's retry, and one for each later use.
 const WAKE_UPS: usize = 4;
 
+/// What is done when a wake-up has come due.
+type Action = fn(&CoreState);
+
 /// A core's outstanding wake-ups.
 pub struct Local {
     queue: RefCell<WakeUps<WAKE_UPS>>,
     /// What has come due and is not yet done.
-    due: Cell<[Option<fn(&CoreState)>; WAKE_UPS]>,
+    due: Cell<[Option<Action>; WAKE_UPS]>,
 }
 
 impl Local {
