@@ -9,6 +9,8 @@ pub use interrupt_controller::take_interrupt;
 pub use own_fault::own_fault;
 
 use septum_el2::call;
+use septum_el2::psci::VERSION_1_1;
+use septum_plan::call::psci;
 
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
@@ -45,12 +47,17 @@ fn quick_call(frame: &mut CallerSaved) -> u64 {
 #[cold]
 #[inline(never)]
 fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
-    // A trapped SMC comes from its own address, an HVC from the next.
-    if esr == ESR_SMC_0 && quick_call(frame) == DONE {
-        exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
-        return DONE;
+    let [number, ..] = &mut frame.x;
+    if esr != ESR_SMC_0 {
+        return interrupt_controller::hot(frame, esr);
     }
-    interrupt_controller::hot(frame, esr)
+    if *number as u32 != psci::VERSION {
+        return DECLINED;
+    }
+    *number = VERSION_1_1 as u64;
+    // A trapped SMC comes from its own address, an HVC from the next.
+    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
+    DONE
 }
 
 /// A physical interrupt while the partition ran.

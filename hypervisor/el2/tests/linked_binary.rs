@@ -1,0 +1,164 @@
+//! What only the linked binary shows: no path from a trap leads to a panic, and EL2 keeps to its size.
+//!
+//! The call graph is read from the machine code: a branch that leaves its function is a call. Functions that no direct
+//! branch leads to may be called through a pointer, so they count as reachable from anywhere, but for the boot path's
+//! entries.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+
+use std::collections::BTreeSet;
+use std::collections::btree_map::{BTreeMap, Entry};
+use std::path::Path;
+use std::process::Command;
+
+use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+
+/// Where execution comes in: the boot stub calls these two through the addresses that it holds.
+const BOOT: [&str; 2] = ["5start7primary", "5start9secondary"];
+/// Parts of the names of what a panic goes through.
+const PANICS: [&str; 6] =
+    ["9panicking", "unwrap_failed", "expect_failed", "slice_index_fail", "_defmt_panic", "rust_begin_unwind"];
+/// Most bytes of code and read-only data.
+const SIZE: u64 = 60 * 1024;
+
+/// The release binary, built.
+fn binary() -> Vec<u8> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let target = "aarch64-unknown-none-softfloat";
+    let output = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--package", "septum-el2", "--target", target])
+        .args(["--message-format", "json-render-diagnostics"])
+        .current_dir(root)
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let key = "\"executable\":\"";
+    let paths = messages.match_indices(key).map(|(at, _)| &messages[at + key.len()..]);
+    let path = paths.map(|rest| &rest[..rest.find('"').unwrap()]).last().expect("an executable");
+    std::fs::read(path).unwrap()
+}
+
+/// Functions by address, each with its name, and whom each calls.
+struct Graph {
+    names: BTreeMap<u64, String>,
+    calls: BTreeMap<u64, BTreeSet<u64>>,
+}
+
+impl Graph {
+    fn new(elf: &object::File<'_>) -> Self {
+        let functions =
+            elf.symbols().filter(|symbol| symbol.kind() == SymbolKind::Text || symbol.name() == Ok("vectors"));
+        let names: BTreeMap<u64, String> = functions
+            .filter(|symbol| symbol.address() != 0 && symbol.name().is_ok_and(|name| !name.starts_with('$')))
+            .map(|symbol| (symbol.address(), symbol.name().unwrap().to_owned()))
+            .collect();
+        let text = elf.section_by_name(".text").unwrap();
+        let mut graph = Self { names, calls: BTreeMap::new() };
+        for (index, word) in text.data().unwrap().as_chunks::<4>().0.iter().enumerate() {
+            graph.add(text.address() + 4 * index as u64, u32::from_le_bytes(*word));
+        }
+        graph
+    }
+
+    fn add(&mut self, at: u64, instruction: u32) {
+        let (Some(target), Some(from)) = (branch_target(at, instruction), self.function_of(at)) else { return };
+        if let Some(to) = self.function_of(target).filter(|to| *to != from) {
+            self.calls.entry(from).or_default().insert(to);
+        }
+    }
+
+    /// The first address of the function that holds `address`.
+    fn function_of(&self, address: u64) -> Option<u64> {
+        self.names.range(..=address).next_back().map(|(start, _)| *start)
+    }
+
+    fn named<'a>(&'a self, parts: &'a [&str]) -> impl Iterator<Item = u64> + 'a {
+        self.names.iter().filter(|(_, name)| parts.iter().any(|part| name.contains(part))).map(|(start, _)| *start)
+    }
+
+    /// Functions that no direct branch leads to.
+    fn uncalled(&self) -> impl Iterator<Item = u64> {
+        let called: BTreeSet<u64> = self.calls.values().flatten().copied().collect();
+        self.names.keys().copied().filter(move |start| !called.contains(start))
+    }
+
+    /// From each function that `roots` lead to, who calls it on the way.
+    fn reachable(&self, roots: impl IntoIterator<Item = u64>) -> BTreeMap<u64, u64> {
+        let mut from: BTreeMap<u64, u64> = BTreeMap::new();
+        let mut open: Vec<(u64, u64)> = roots.into_iter().map(|root| (root, root)).collect();
+        while let Some((function, caller)) = open.pop() {
+            if let Entry::Vacant(place) = from.entry(function) {
+                place.insert(caller);
+                open.extend(self.calls.get(&function).into_iter().flatten().map(|callee| (*callee, function)));
+            }
+        }
+        from
+    }
+
+    /// The names on the way to `function`.
+    fn way(&self, from: &BTreeMap<u64, u64>, mut function: u64) -> String {
+        let mut way = self.names[&function].clone();
+        while from[&function] != function {
+            function = from[&function];
+            way = format!("{} -> {way}", self.names[&function]);
+        }
+        way
+    }
+}
+
+/// Where a direct branch at `at` leads: B, BL, B.cond, CBZ, CBNZ, TBZ, TBNZ (Arm ARM C4.1.65).
+fn branch_target(at: u64, instruction: u32) -> Option<u64> {
+    let field = |low: u32, width: u32| i64::from(((instruction << (32 - low - width)) as i32) >> (32 - width));
+    let words = match instruction >> 24 {
+        0x14..=0x17 | 0x94..=0x97 => field(0, 26),
+        0x54 | 0x34 | 0x35 | 0xb4 | 0xb5 => field(5, 19),
+        0x36 | 0x37 | 0xb6 | 0xb7 => field(5, 14),
+        _ => return None,
+    };
+    Some(at.wrapping_add_signed(4 * words))
+}
+
+#[test]
+fn no_trap_leads_to_a_panic() {
+    let binary = binary();
+    let elf = object::File::parse(&*binary).unwrap();
+    let graph = Graph::new(&elf);
+    let boot: Vec<u64> = graph.named(&BOOT).collect();
+    assert_eq!(boot.len(), BOOT.len(), "the boot path has other names now");
+    let traps = graph.named(&["vectors"]).chain(graph.uncalled().filter(|start| !boot.contains(start)));
+    let panics: BTreeSet<u64> = graph.named(&PANICS).collect();
+    // The panicking functions themselves are in the binary, and some stand for themselves.
+    let from = graph.reachable(traps.filter(|start| !panics.contains(start)));
+    for name in ["4trap3hot", "4trap4rare", "4trap9interrupt", "9own_fault"] {
+        assert!(graph.named(&[name]).any(|start| from.contains_key(&start)), "{name} is not reached: a broken graph");
+    }
+    let ways: Vec<String> = panics.iter().filter(|p| from.contains_key(p)).map(|p| graph.way(&from, *p)).collect();
+    assert!(ways.is_empty(), "a trap can panic:\n{}", ways.join("\n"));
+}
+
+#[test]
+fn the_graph_sees_the_boot_path_s_panics() {
+    let binary = binary();
+    let elf = object::File::parse(&*binary).unwrap();
+    let graph = Graph::new(&elf);
+    let from = graph.reachable(graph.named(&BOOT));
+    assert!(from.len() > 20, "the boot path calls {} functions", from.len());
+}
+
+#[test]
+fn code_and_read_only_data_keep_to_their_size() {
+    let binary = binary();
+    let elf = object::File::parse(&*binary).unwrap();
+    let size: u64 = [".boot", ".text", ".rodata"].iter().map(|name| elf.section_by_name(name).unwrap().size()).sum();
+    assert!(size <= SIZE, "{size} bytes");
+}
+
+#[test]
+fn branches_are_decoded() {
+    assert_eq!(branch_target(0x1000, 0x9400_0002), Some(0x1008), "bl .+8");
+    assert_eq!(branch_target(0x1000, 0x17ff_ffff), Some(0xffc), "b .-4");
+    assert_eq!(branch_target(0x1000, 0x5400_0041), Some(0x1008), "b.ne .+8");
+    assert_eq!(branch_target(0x1000, 0xb5ff_ffe8), Some(0xffc), "cbnz x8, .-4");
+    assert_eq!(branch_target(0x1000, 0x3707_ffe0), Some(0xffc), "tbnz w0, #0, .-4");
+    assert_eq!(branch_target(0x1000, 0xd65f_03c0), None, "ret");
+}
