@@ -7,10 +7,9 @@ use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use septum_el2::psci::End;
 use septum_plan::Plan;
 
-use crate::arch::cpu;
 use crate::core_state::{Assignment, CoreState};
 use crate::interrupts::Guest;
-use crate::{log, power};
+use crate::{log, power, start};
 
 /// Partitions that have not ended.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -72,9 +71,7 @@ fn retire(core: &CoreState) -> ! {
         wind_up(core, assignment);
     }
     core.guest.iter().for_each(Guest::stop);
-    log::flush(core);
-    core.controller.close_core();
-    cpu::park()
+    start::park(core)
 }
 
 /// Says what is left to say of this core's part in the partition.

@@ -16,10 +16,12 @@ use crate::checks::{self, Refused};
 use crate::core_state::{self, Assignment, CoreState};
 use crate::loader::LoadError;
 use crate::partition::cores;
-use crate::{interrupts, loader, log, partition};
+use crate::{interrupts, loader, log, partition, time, trap};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
 const ARRIVAL: Duration = Duration::from_secs(10);
+/// How often it looks meanwhile: a core that refuses may have no interrupt controller to wake it by.
+const LOOK: Duration = Duration::from_millis(10);
 
 /// Cores that have checked themselves, the boot core among them.
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
@@ -145,7 +147,6 @@ fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Ref
 
 /// What all cores do alike. `deadline` is the boot core's, who watches that all others arrive.
 fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
-    cpu::start_event_stream();
     let record = core.plan.cores().get(usize::from(core.index));
     // SAFETY: this core's record, in the plan that the controller was made from.
     match record.map(|record| unsafe { core.controller.init_core(record) }) {
@@ -156,9 +157,8 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
         }
         None => refuse(core),
     }
-    ARRIVED_CORES.fetch_or(1_u64.checked_shl(u32::from(core.index)).unwrap_or(0), Ordering::Release);
-    ARRIVED.fetch_add(1, Ordering::Release);
-    cpu::wake_waiting();
+    ARRIVED_CORES.fetch_or(1_u64.checked_shl(u32::from(core.index)).unwrap_or(0), Ordering::SeqCst);
+    count(core, &ARRIVED);
     match core.assignment {
         Some(assignment) if assignment.vcpu == 0 => first_core(core, assignment, deadline),
         _ => {
@@ -173,8 +173,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
 /// Loads this core's partition, waits for everybody, and enters it.
 fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option<Instant>) -> ! {
     let loaded = loader::load(&core.plan, assignment.record);
-    LOADED.fetch_add(1, Ordering::Release);
-    cpu::wake_waiting();
+    count(core, &LOADED);
     wait_for_all(core, deadline);
     if let Err(LoadError::Damaged { ipa }) = loaded {
         defmt::error!(
@@ -187,27 +186,74 @@ fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option
     cores::enter_first(core, assignment)
 }
 
-/// Waits until all cores have arrived and all partitions are loaded; does not come back if somebody has refused.
-fn wait_for_all(core: &CoreState, deadline: Option<Instant>) {
-    let (cores, partitions) = (core.plan.cores().len() as u32, core.plan.partitions().len() as u32);
-    while ARRIVED.load(Ordering::Acquire) < cores || LOADED.load(Ordering::Acquire) < partitions {
-        if REFUSED.load(Ordering::Relaxed) {
-            refuse(core);
-        }
-        if ARRIVED.load(Ordering::Relaxed) < cores && deadline.is_some_and(|deadline| Instant::now() > deadline) {
-            report_missing(core);
-            refuse(core);
-        }
-        cpu::wait();
-    }
-    // A core refuses before it counts as arrived, so this is the last word.
-    if REFUSED.load(Ordering::Relaxed) {
-        refuse(core);
+/// Counts one more. Whoever completes the counts wakes those who wait for that.
+fn count(core: &CoreState, counter: &AtomicU32) {
+    counter.fetch_add(1, Ordering::SeqCst);
+    if all_ready(&core.plan) {
+        wake_others(core);
     }
 }
 
+/// Whether all cores have arrived and all partitions are loaded.
+fn all_ready(plan: &Plan<'static>) -> bool {
+    all_arrived(plan) && LOADED.load(Ordering::SeqCst) >= plan.partitions().len() as u32
+}
+
+fn all_arrived(plan: &Plan<'static>) -> bool {
+    ARRIVED.load(Ordering::SeqCst) >= plan.cores().len() as u32
+}
+
+/// Interrupts all other cores that can be. Nobody sleeps through the last change of the counts: a core publishes its word
+/// before it counts itself, so whoever sees the counts complete sees the word; and the counts change in one order
+/// (`SeqCst`), so whoever changes one last sees both complete.
+fn wake_others(core: &CoreState) {
+    if !has_controller(core) {
+        return;
+    }
+    for index in (0..core.plan.cores().len() as u16).filter(|index| *index != core.index) {
+        let word = core_state::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
+        if word != 0 {
+            core.controller.send_ipi(word);
+        }
+    }
+}
+
+/// Whether this core's part of the interrupt controller is up.
+fn has_controller(core: &CoreState) -> bool {
+    core.shared.mailbox.ipi_word.load(Ordering::Relaxed) != 0
+}
+
+/// Sleeps until all cores have arrived and all partitions are loaded; does not come back if somebody has refused.
+fn wait_for_all(core: &CoreState, deadline: Option<Instant>) {
+    while !all_ready(&core.plan) {
+        if REFUSED.load(Ordering::SeqCst) {
+            refuse(core);
+        }
+        if let Some(deadline) = deadline
+            && !all_arrived(&core.plan)
+        {
+            watch(core, deadline);
+        }
+        cpu::wait_for_interrupt();
+        trap::take_interrupt(core);
+    }
+    if deadline.is_some() {
+        time::expired(core);
+    }
+}
+
+/// The boot core's part while cores are missing: gives up after `deadline`, and has itself woken before.
+fn watch(core: &CoreState, deadline: Instant) {
+    let now = Instant::now();
+    if now > deadline {
+        report_missing(core);
+        refuse(core);
+    }
+    time::wake_at(core, now.saturating_add(LOOK));
+}
+
 fn report_missing(core: &CoreState) {
-    let arrived = ARRIVED_CORES.load(Ordering::Relaxed);
+    let arrived = ARRIVED_CORES.load(Ordering::SeqCst);
     for (index, other) in core.plan.cores().iter().enumerate().take(u64::BITS as usize) {
         if arrived >> index & 1 == 0 {
             defmt::error!(
@@ -221,15 +267,17 @@ fn report_missing(core: &CoreState) {
 
 /// The board does not start. The log has said why.
 fn refuse(core: &CoreState) -> ! {
-    REFUSED.store(true, Ordering::Relaxed);
-    cpu::wake_waiting();
-    log::flush(core);
-    cpu::park()
+    REFUSED.store(true, Ordering::SeqCst);
+    wake_others(core);
+    park(core)
 }
 
 /// Ends this core's work: it sends what is left of the log and sleeps. For cores without a partition, and for those whose
 /// partition has ended.
 pub fn park(core: &CoreState) -> ! {
     log::flush(core);
+    if has_controller(core) {
+        core.controller.close_core();
+    }
     cpu::park()
 }

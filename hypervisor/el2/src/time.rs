@@ -100,6 +100,13 @@ pub fn expired(core: &CoreState) {
     }
 }
 
+/// Has CNTHP interrupt this core at `at` at the latest, once; the next [`expired`] goes by the queue alone again.
+pub fn wake_at(core: &CoreState, at: Instant) {
+    if let Ok(queue) = core.time.queue.try_borrow() {
+        arm(queue.next().min(at.as_ticks()));
+    }
+}
+
 fn arm(at: u64) {
     if at == u64::MAX {
         exception::disarm_timer();
