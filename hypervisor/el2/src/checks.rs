@@ -7,7 +7,7 @@ use septum_el2::gic::{GicError, Registers};
 use septum_el2::machine::core::{self as identity, Mismatch};
 use septum_el2::machine::device_tree;
 use septum_plan::record::OWNER_EL2;
-use septum_plan::{Plan, RegionRecord};
+use septum_plan::{GicVersion, Plan, RegionRecord};
 
 use crate::arch::cpu;
 use crate::arch::gic_registers::Frame;
@@ -63,15 +63,29 @@ fn report_core(index: u16, mismatch: Mismatch) -> Refused {
     Refused
 }
 
-/// Asks the distributor for its architecture version. After [`core`]: only a GICv3 has the whole frame mapped.
+/// Whether this core has the interrupt controller that `plan` says, so that its virtual interface may be touched. For
+/// [`core_state::init`](crate::core_state::init): there is no log yet, and [`core`] and [`distributor`] say the rest.
+pub fn has_planned_gic(plan: &Plan<'static>) -> bool {
+    match plan.gic() {
+        GicVersion::V2 => identity::distributor_fits(GicVersion::V2, pidr2(plan)),
+        GicVersion::V3 => identity::has_gic_registers(&cpu::identification()),
+    }
+}
+
+/// GICD_PIDR2, where the plan's kind of distributor has it.
+fn pidr2(plan: &Plan<'static>) -> u32 {
+    // SAFETY: the plan is the one that the tables were compiled with; GICD is mapped whole in every root.
+    let frame = unsafe { Frame::new(plan.header().gicd_va) };
+    frame.read(identity::pidr2_offset(plan.gic()))
+}
+
+/// Asks the distributor for its architecture version.
 ///
 /// # Errors
 /// [`Refused`], logged.
 pub fn distributor(core: &CoreState) -> Result<(), Refused> {
     let gic = core.plan.gic();
-    // SAFETY: the plan is the one that the tables were compiled with; GICD is mapped whole in every root.
-    let frame = unsafe { Frame::new(core.plan.header().gicd_va) };
-    let pidr2 = frame.read(identity::pidr2_offset(gic));
+    let pidr2 = pidr2(&core.plan);
     if identity::distributor_fits(gic, pidr2) {
         return Ok(());
     }

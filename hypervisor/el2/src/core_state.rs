@@ -24,7 +24,7 @@ use crate::arch::exception;
 use crate::interrupts::{Controller, Guest};
 use crate::partition::Progress;
 use crate::partition::cores::Vcpu;
-use crate::{log, time};
+use crate::{checks, log, time};
 
 /// Where [`Shared`] lies in the state page, in bytes.
 const SHARED_OFFSET: u64 = 0x600;
@@ -115,7 +115,9 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
         index,
         // SAFETY: the plan is checked, so its console is mapped as it says.
         log: unsafe { log::Local::new(&plan) },
-        guest: assignment.and_then(|assignment| Guest::new(&plan, &controller, assignment, index)),
+        guest: assignment
+            .filter(|_| checks::has_planned_gic(&plan))
+            .and_then(|assignment| Guest::new(&plan, &controller, assignment, index)),
         assignment,
         plan,
         line: log::line::Local::new(),

@@ -211,7 +211,8 @@ fn wake_others(core: &CoreState) {
         return;
     }
     for index in (0..core.plan.cores().len() as u16).filter(|index| *index != core.index) {
-        let word = core_state::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
+        let word =
+            core_state::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
         if word != 0 {
             core.controller.send_ipi(word);
         }

@@ -73,8 +73,12 @@ pub fn check(core: &Identification, plan: &Plan<'_>) -> Result<(), Mismatch> {
     // ID_AA64PFR0_EL1.EL1: 0b0001 AArch64 only, 0b0010 both.
     matches!(field(core.pfr0, 4), 1 | 2).then_some(()).ok_or(Mismatch::El1State)?;
     counter(core, header.counter_hz)?;
-    let registers = field(core.pfr0, 24) != 0;
-    (plan.gic() != GicVersion::V3 || registers).then_some(()).ok_or(Mismatch::NoGicRegisters)
+    (plan.gic() != GicVersion::V3 || has_gic_registers(core)).then_some(()).ok_or(Mismatch::NoGicRegisters)
+}
+
+/// ID_AA64PFR0_EL1.GIC (bits 27:24): whether the core has GICv3's system registers.
+pub fn has_gic_registers(core: &Identification) -> bool {
+    field(core.pfr0, 24) != 0
 }
 
 fn pa_range(core: &Identification, needs: u8) -> Result<(), Mismatch> {
