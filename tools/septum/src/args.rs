@@ -96,6 +96,9 @@ pub struct RunArguments {
     /// When PROMPT comes on a partition's serial line, type TEXT and Enter (repeatable, in order)
     #[arg(long = "type", num_args = 2, value_names = ["PROMPT", "TEXT"])]
     answers: Vec<String>,
+    /// Run this image instead of the one that is built from the configuration
+    #[arg(long, value_name = "IMAGE")]
+    image: Option<PathBuf>,
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
     gdb: bool,
@@ -112,6 +115,7 @@ impl RunArguments {
             timeout: self.timeout.map(Duration::from_secs),
             until: self.until.clone(),
             answers: self.answers.chunks(2).filter_map(answer).collect(),
+            image: self.image.clone(),
             gdb: self.gdb,
         }
     }

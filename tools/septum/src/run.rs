@@ -14,6 +14,7 @@ use septum_compiler::system::System;
 use crate::build::{self, Built};
 use crate::failure::Failure;
 use crate::log::legend::Legend;
+use crate::log::record::LastWords;
 use crate::setup::emulator::Emulator;
 use crate::setup::{self, guests};
 use session::{Outcome, Session};
@@ -29,6 +30,8 @@ pub struct Options {
     pub until: Option<String>,
     /// What to type on the partitions' serial lines.
     pub answers: Vec<Answer>,
+    /// The image to run, if not the one that is built.
+    pub image: Option<PathBuf>,
     /// Whether the machine waits for a debugger.
     pub gdb: bool,
 }
@@ -58,6 +61,12 @@ pub enum RunError {
         /// What was waited for.
         until: Option<String>,
     },
+    /// Nothing was started.
+    #[error("the board refused to start the image, as its line above says")]
+    Refused,
+    /// EL2 itself failed.
+    #[error("EL2 itself failed, as its lines above say; this is a defect of Septum")]
+    Failed,
     /// The text did not come.
     #[error("the board is off, and no line contained `{0}`")]
     NotSeen(String),
@@ -80,6 +89,7 @@ fn waiting_for(until: Option<&str>) -> String {
 pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure> {
     let built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
     let Built { system, image, el2 } = &built;
+    let image = options.image.as_ref().unwrap_or(image);
     let no_twin = || Failure::input(RunError::NoTwin(system.board.name.clone()));
     let twin = system.board.twin.as_ref().ok_or_else(no_twin)?;
     let lines = SerialLines::of(system, twin).map_err(Failure::input)?;
@@ -96,14 +106,20 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
 }
 
 fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
-    let waited = options.timeout.unwrap_or_default().as_secs();
-    match (outcome, &options.until) {
-        (Outcome::Seen, _) => Ok(()),
-        (Outcome::Timeout, until) => Err(RunError::Timeout { waited, until: until.clone() }),
-        (Outcome::Off { .. }, Some(until)) => Err(RunError::NotSeen(until.clone())),
-        (Outcome::Off { answered: false, .. }, None) => Err(RunError::Unanswered),
-        (Outcome::Off { all_ended: true, .. }, None) => Ok(()),
-        (Outcome::Off { status, .. }, None) => Err(RunError::Early(status)),
+    match outcome {
+        Outcome::Seen => Ok(()),
+        Outcome::Timeout => {
+            let waited = options.timeout.unwrap_or_default().as_secs();
+            Err(RunError::Timeout { waited, until: options.until.clone() })
+        }
+        Outcome::Off { last_words: Some(LastWords::Refused), .. } => Err(RunError::Refused),
+        Outcome::Off { last_words: Some(LastWords::Failed), .. } => Err(RunError::Failed),
+        Outcome::Off { last_words: None, status, .. } => Err(RunError::Early(status)),
+        Outcome::Off { last_words: Some(LastWords::AllEnded), answered, .. } => match &options.until {
+            Some(until) => Err(RunError::NotSeen(until.clone())),
+            None if answered => Ok(()),
+            None => Err(RunError::Unanswered),
+        },
     }
 }
 

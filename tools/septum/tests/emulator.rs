@@ -4,7 +4,8 @@
 //! and texts that must not. A test's name is the claim that it proves. How to add one: tools/septum/README.md.
 #![allow(clippy::unwrap_used)]
 
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::{Condvar, Mutex};
 
@@ -12,6 +13,10 @@ use std::sync::{Condvar, Mutex};
 const GUARD: &str = "180";
 /// Most emulators at once: each keeps several host threads busy.
 const EMULATORS_MAX: usize = 2;
+
+fn tree() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap()
+}
 
 /// One run and what its log must say.
 #[derive(Clone, Copy, Default)]
@@ -46,10 +51,9 @@ impl Case<'_> {
     }
 
     fn run_with(&self, more: &[&str]) -> Output {
-        let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
         command
-            .current_dir(tree)
+            .current_dir(tree())
             .arg("run")
             .arg(format!("configs/{}.toml", self.config))
             .args(["--timeout", GUARD])
@@ -142,6 +146,40 @@ fn a_run_ends_well_as_soon_as_the_text_has_come() {
     let log = String::from_utf8_lossy(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{log}");
     assert!(log.lines().last().is_some_and(|line| line.contains("left: 1 of 5")), "{log}");
+}
+
+/// A configuration's image, in a folder of the test's own.
+fn image_of(config: &str, test: &str) -> PathBuf {
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join(test);
+    let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
+    command.current_dir(tree()).arg("build").arg(format!("configs/{config}.toml")).arg("--out").arg(&out);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    out.join("septum.img")
+}
+
+/// Runs `config`'s image with one bit flipped in the sealed range, `permille` of its length from its start.
+fn run_damaged(config: &str, permille: usize) -> Output {
+    let image = image_of(config, &format!("damaged-{config}-{permille}"));
+    let mut bytes = fs::read(&image).unwrap();
+    let word =
+        |offset: usize| usize::try_from(u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap())).unwrap();
+    // BootBlock, 64 bytes into the file: `load` at 24, `plan` at 48, `sealed_bytes` at 56.
+    let place = word(64 + 48) - word(64 + 24) + (word(64 + 56) - 1) * permille / 1000;
+    bytes[place] ^= 0x10;
+    fs::write(&image, bytes).unwrap();
+    three_partitions(config).run_with(&["--image", image.to_str().unwrap()])
+}
+
+#[test]
+fn a_board_refuses_an_image_with_a_flipped_bit_in_plan_or_tables() {
+    for (config, permille) in [("virt-hello", 0), ("rpi4-hello", 500), ("imx8mp-hello", 1000)] {
+        let output = run_damaged(config, permille);
+        let log = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(1), "{config}: {log}");
+        assert!(log.contains("septum: boot refused: "), "{config}: {log}");
+        assert!(!log.contains("hello, I am"), "{config}: {log}");
+    }
 }
 
 #[test]

@@ -36,8 +36,27 @@ pub struct Fault<'a> {
     pub pc: u64,
 }
 
-/// The last record of a run that went to its end.
-pub const ALL_ENDED: &str = "all partitions have ended";
+/// A board's last words: after them it switches itself off, or does no more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LastWords {
+    /// Every partition has stopped or ended.
+    AllEnded,
+    /// The image does not fit the board, or is damaged: nothing was started.
+    Refused,
+    /// EL2 itself failed.
+    Failed,
+}
+
+/// Whether EL2's own text, or the boot stub's plain one, is a board's last words.
+pub fn last_words(text: &str) -> Option<LastWords> {
+    let text = text.strip_prefix("septum: ").unwrap_or(text);
+    let words = [
+        ("all partitions have ended", LastWords::AllEnded),
+        ("boot refused: ", LastWords::Refused),
+        ("EL2 fault on core ", LastWords::Failed),
+    ];
+    words.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, words)| *words)
+}
 
 /// Reads a record without a level: only those come from partitions.
 pub fn from_partition(text: &str) -> Meaning<'_> {
@@ -128,6 +147,14 @@ mod tests {
         let text = "partition `p` core 2: write to IPA 0x5: no region; board: uart1 of `hello`; PC 0x40 (translation fault, level 2)";
         assert_eq!(fault(text), Some(Fault { partition: "p", region: None, pc: 0x40 }));
         assert_eq!(fault("partition `p` stopped (fault)"), None);
+    }
+
+    #[test]
+    fn last_words_are_known_from_records_and_from_the_stubs_text() {
+        assert_eq!(last_words("all partitions have ended"), Some(LastWords::AllEnded));
+        assert_eq!(last_words("septum: boot refused: B03 damaged"), Some(LastWords::Refused));
+        assert_eq!(last_words("EL2 fault on core 0: x"), Some(LastWords::Failed));
+        assert_eq!(last_words("partition `p` stopped (fault)"), None);
     }
 
     #[test]

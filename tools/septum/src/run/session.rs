@@ -14,7 +14,7 @@ use super::{Options, SerialLines};
 use crate::log::decoder::Decoder;
 use crate::log::legend::Legend;
 use crate::log::line::{Kind, Line};
-use crate::log::record::ALL_ENDED;
+use crate::log::record::{self, LastWords};
 use crate::log::stream::LogStream;
 
 /// How long a line is silent before what has come of it is shown.
@@ -31,8 +31,8 @@ pub enum Outcome {
     Timeout,
     /// The board is off.
     Off {
-        /// Whether EL2 had said that all partitions have ended.
-        all_ended: bool,
+        /// What it had said last, if it was something of which EL2 ends.
+        last_words: Option<LastWords>,
         /// Whether every prompt had come.
         answered: bool,
         /// How QEMU ended.
@@ -58,8 +58,8 @@ pub struct Session<'a> {
     /// What is still to be typed.
     answers: VecDeque<Answer>,
     deadline: Option<Instant>,
-    /// When EL2 said that all partitions have ended.
-    all_ended: Option<Instant>,
+    /// The board's last words, and when they came.
+    last_words: Option<(Instant, LastWords)>,
     interactive: bool,
 }
 
@@ -83,7 +83,7 @@ impl<'a> Session<'a> {
         let interactive = forward_input(&terminals)?;
         let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
         let answers = options.answers.iter().cloned().collect();
-        Ok(Self { machine, events, terminals, options, answers, deadline, all_ended: None, interactive })
+        Ok(Self { machine, events, terminals, options, answers, deadline, last_words: None, interactive })
     }
 
     /// Shows what the machine says until the run is over.
@@ -100,7 +100,7 @@ impl<'a> Session<'a> {
             if seen {
                 return Ok(Outcome::Seen);
             }
-            if self.all_ended.is_some_and(|at| at.elapsed() > SWITCH_OFF) {
+            if self.last_words.is_some_and(|(at, _)| at.elapsed() > SWITCH_OFF) {
                 return self.stay_on();
             }
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
@@ -114,9 +114,9 @@ impl<'a> Session<'a> {
     fn show(&mut self, event: Event) -> io::Result<bool> {
         match event {
             Event::Log(line) => {
-                if line.kind == Kind::Hypervisor && line.text == ALL_ENDED {
-                    self.all_ended = Some(Instant::now());
-                }
+                let is_board = matches!(line.kind, Kind::Hypervisor | Kind::Serial);
+                let words = record::last_words(&line.text).filter(|_| is_board);
+                self.last_words = words.map(|words| (Instant::now(), words)).or(self.last_words);
                 Ok(self.print(&line))
             }
             Event::Serial(index, bytes) => self.show_serial(index, &bytes),
@@ -173,7 +173,8 @@ impl<'a> Session<'a> {
     }
 
     fn ended(&self, status: ExitStatus) -> Outcome {
-        Outcome::Off { all_ended: self.all_ended.is_some(), answered: self.answers.is_empty(), status }
+        let last_words = self.last_words.map(|(_, words)| words);
+        Outcome::Off { last_words, answered: self.answers.is_empty(), status }
     }
 }
 
