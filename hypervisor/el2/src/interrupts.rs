@@ -46,6 +46,14 @@ impl Controller {
         }
     }
 
+    /// GICD.
+    pub const fn gicd(&self) -> Frame {
+        match self {
+            Self::V2 { interface, .. } => interface.gicd,
+            Self::V3 { gicd } => *gicd,
+        }
+    }
+
     /// Brings the distributor up: once, by the boot core, before any [`Controller::init_core`].
     ///
     /// # Errors

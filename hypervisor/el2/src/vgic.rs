@@ -5,6 +5,7 @@
 //! * [`bits`], [`bytes`]: registers with one bit and with one byte per interrupt. Enable, pending and active bits are the
 //!   physical ones, under the owner's mask; priority, group and target are [`state`]'s;
 //! * [`delivery`]: which interrupt is in which list register;
+//! * [`quick`]: the few registers that a running guest uses again and again, once more and short;
 //! * [`list_register`], [`state`]: the words that all this works on.
 //!
 //! Decisions only: what is read and written goes through [`Hardware`]. docs/interrupts.md says what is emulated and what
@@ -16,6 +17,7 @@ pub mod bytes;
 pub mod delivery;
 pub mod distributor;
 pub mod list_register;
+pub mod quick;
 pub mod redistributor;
 pub mod sgi;
 pub mod state;
@@ -81,10 +83,11 @@ impl<'p> Partition<'p> {
         partition.with_typer(v3)
     }
 
-    /// The same, with interrupts `made` of word `word` (1 to 31) made by EL2. What it owns physically is left out.
+    /// The same, with interrupts `made` of word `word` (1 to 31; 0 for none) made by EL2. What it owns physically is left
+    /// out.
     pub fn with_made(mut self, word: u32, made: u32, v3: bool) -> Self {
-        self.made_word = word;
-        self.made = made & !self.owned(word);
+        self.made_word = word & 31;
+        self.made = if self.made_word == 0 { 0 } else { made & !self.owned(self.made_word) };
         self.with_typer(v3)
     }
 

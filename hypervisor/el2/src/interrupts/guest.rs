@@ -3,16 +3,17 @@
 use core::cell::RefCell;
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_el2::gic::v2;
+use septum_el2::gic::{offset, v2};
+use septum_el2::vgic::quick::Quick;
 use septum_el2::vgic::sgi::SgiRegister;
-use septum_el2::vgic::state::{Mailbox, Queue, Spis};
+use septum_el2::vgic::state::{Mailbox, Queue, Spis, bit};
 use septum_el2::vgic::{Partition, Vgic, distributor, redistributor};
 use septum_plan::Plan;
 use septum_plan::record::{NO_ADDRESS, flag};
 
 use super::Controller;
 use super::hardware::{Cores, V2, V3};
-use crate::arch::gic_registers;
+use crate::arch::gic_registers::{self, Frame};
 use crate::core_state::{self, Assignment, CoreState};
 
 /// What guests say about the board's SPIs.
@@ -29,6 +30,12 @@ pub struct Guest {
     gicd_bytes: u64,
     gicr_ipa: u64,
     gicr_bytes: u64,
+    /// HPFAR_EL2 for GICD's first page, and for this virtual core's SGI frame.
+    distributor_page: u64,
+    private_page: u64,
+    gicd: Frame,
+    /// GICv3: this core's physical SGI frame.
+    private: Frame,
 }
 
 enum Version {
@@ -64,7 +71,11 @@ impl Guest {
         let v3 = matches!(controller, Controller::V3 { .. });
         Some(Self {
             hardware: Version::new(controller, cores),
-            partition: Partition::new(plan.interrupts(record), vcpus.len(), v3, own_timer),
+            partition: Partition::new(plan.interrupts(record), vcpus.len(), v3, own_timer).with_made(
+                record.console_intid >> 5,
+                bit(record.console_intid),
+                v3,
+            ),
             vcpu: assignment.vcpu.into(),
             own: core_state::mailbox(plan.cores(), index)?,
             queue: RefCell::new(Queue::new()),
@@ -72,7 +83,40 @@ impl Guest {
             gicd_bytes: window(record.gicd_ipa, distributor::frame_bytes(v3).into()),
             gicr_ipa: record.gicr_ipa,
             gicr_bytes: if v3 { window(record.gicr_ipa, redistributor::frames_bytes(vcpus.len())) } else { 0 },
+            distributor_page: page(record.gicd_ipa, 0),
+            private_page: if v3 {
+                page(record.gicr_ipa, redistributor::private_frame(assignment.vcpu))
+            } else {
+                NO_ADDRESS
+            },
+            gicd: controller.gicd(),
+            // SAFETY: the compiler maps both frames of each core's redistributor; on GICv2 there is none, and nothing
+            // faults at `NO_ADDRESS`.
+            private: unsafe {
+                Frame::new(plan.cores().get(usize::from(index))?.gicr_va.wrapping_add(offset::GICR_SGI_FRAME.into()))
+            },
         })
+    }
+
+    #[inline(always)]
+    fn quick(&self) -> Quick<'_, Frame> {
+        Quick { gicd: &self.gicd, private: &self.private, partition: &self.partition, own: self.own }
+    }
+
+    /// The guest reads the word at `far`, in the page of `hpfar`; `None` if the register is not among the quick ones.
+    #[inline(always)]
+    pub fn quick_read(&self, hpfar: u64, far: u64) -> Option<u32> {
+        let register = far as u32 & 0xfff;
+        if hpfar == self.distributor_page {
+            return self.quick().read_distributor(register);
+        }
+        if hpfar == self.private_page { self.quick().read_private(register) } else { None }
+    }
+
+    /// The guest writes `value` to the word at `far`, in the page of `hpfar`; `false` if the register is not quick.
+    #[inline(always)]
+    pub fn quick_write(&self, hpfar: u64, far: u64, value: u32) -> bool {
+        hpfar == self.distributor_page && self.quick().write_distributor(far as u32 & 0xfff, value)
     }
 
     #[inline(always)]
@@ -200,6 +244,11 @@ impl Version {
             Controller::V3 { gicd } => Self::V3(V3 { gicd, cores, count: gic_registers::list_registers() }),
         }
     }
+}
+
+/// HPFAR_EL2 for the page `offset` bytes above `ipa`.
+const fn page(ipa: u64, offset: u64) -> u64 {
+    if ipa == NO_ADDRESS { NO_ADDRESS } else { ipa.wrapping_add(offset) >> 12 << 4 }
 }
 
 /// `bytes`, or none where there is no address.

@@ -51,11 +51,26 @@ impl Registers for Frame {
 #[inline(always)]
 pub fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
     let Some(guest) = &this_core().guest else { return DECLINED };
-    if !emulate(guest, frame, esr) {
+    let quick = Access::is_word(esr) && quick_access(guest, frame, esr).is_some();
+    if !quick && !emulate(guest, frame, esr) {
         return DECLINED;
     }
     exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
     DONE
+}
+
+/// A word of a register that guests use again and again.
+#[inline(always)]
+fn quick_access(guest: &Guest, registers: &mut CallerSaved, esr: u64) -> Option<()> {
+    let access = Access::new(esr)?;
+    let (hpfar, far) = (exception::hpfar(), exception::far());
+    let before = registers.get(access.register())?;
+    if access.is_write() {
+        return guest.quick_write(hpfar, far, before as u32).then_some(());
+    }
+    let value = guest.quick_read(hpfar, far)?;
+    registers.set(access.register(), value.into());
+    Some(())
 }
 
 /// The same with all registers saved; `false` if the trap is about something else.
@@ -68,7 +83,7 @@ pub fn rare(core: &CoreState, frame: &mut Frame) -> bool {
     done
 }
 
-#[inline(always)]
+#[inline(never)]
 fn emulate(guest: &Guest, registers: &mut impl Registers, esr: u64) -> bool {
     match Access::new(esr) {
         Some(access) => emulate_access(guest, registers, access).is_some(),

@@ -24,6 +24,13 @@ pub struct Access {
 }
 
 impl Access {
+    /// Whether ESR_EL2 describes a load or store of a word, the commonest, into a register without sign extension.
+    #[inline(always)]
+    pub const fn is_word(esr: u64) -> bool {
+        let relevant = 0x3f << 26 | VALID | 3 << 22 | SIGNED | CACHE_MAINTENANCE | TABLE_WALK | FAULT;
+        esr & relevant == DATA_ABORT << 26 | VALID | 2 << 22 | TRANSLATION_FAULT
+    }
+
     /// The access that ESR_EL2 describes, if it does.
     #[inline(always)]
     pub const fn new(esr: u64) -> Option<Self> {
@@ -113,6 +120,7 @@ mod tests {
         // EC 0x24, IL, ISV, SAS word, SRT 3, WnR, translation fault level 3.
         let access = Access::new(0x24 << 26 | 1 << 25 | 1 << 24 | 2 << 22 | 3 << 16 | 1 << 6 | 0b111).unwrap();
         assert_eq!((access.bytes(), access.register(), access.is_write()), (4, 3, true));
+        assert!(Access::is_word(access.esr));
     }
 
     #[test]
@@ -129,6 +137,7 @@ mod tests {
         ];
         for esr in bad {
             assert_eq!(Access::new(esr), None, "{esr:#x}");
+            assert!(!Access::is_word(esr), "{esr:#x}");
         }
     }
 
@@ -136,6 +145,7 @@ mod tests {
     fn signed_loads_are_extended_to_the_registers_width() {
         let load =
             |sas: u64, wide: u64| Access::new(0x24 << 26 | 1 << 24 | sas << 22 | 1 << 21 | wide << 15 | 7).unwrap();
+        assert!((0..4).all(|sas| !Access::is_word(load(sas, 1).esr)), "signed, so not quick");
         assert_eq!(load(0, 0).loaded(0x80), 0xffff_ff80);
         assert_eq!(load(0, 1).loaded(0x80), 0xffff_ffff_ffff_ff80);
         assert_eq!(load(1, 1).loaded(0x7fff), 0x7fff);

@@ -19,6 +19,11 @@ pub const fn frames_bytes(vcpus: usize) -> u64 {
     (vcpus as u64) << 17
 }
 
+/// Offset of virtual core `vcpu`'s SGI frame from the first redistributor, in bytes.
+pub const fn private_frame(vcpu: u16) -> u64 {
+    (vcpu as u64) << 17 | offset::GICR_SGI_FRAME as u64
+}
+
 impl<H: Hardware> Vgic<'_, H> {
     /// Reads `bytes` (1, 2, 4 or 8) at `offset` from the first redistributor on.
     #[inline(always)]

@@ -1,7 +1,10 @@
 //! Both register maps in numbers from the manuals: IHI 0048B table 4-1, IHI 0069H tables 12-25, 12-27 and 12-29.
 
-use crate::vgic::model::Model;
+use crate::gic::Registers;
+use crate::vgic::model::{Model, Word};
+use crate::vgic::quick::Quick;
 use crate::vgic::sgi::SgiRegister;
+use crate::vgic::{Hardware, Partition};
 
 /// SPIs 32, 40 and 63, and 64 + 1.
 const OWNED: [u32; 2] = [0x8000_0101, 0x0000_0002];
@@ -218,4 +221,60 @@ fn gicv2_sgis_follow_the_three_filters() {
     assert_eq!(sources(1), 2, "reserved filter");
     board.on(0, |vgic| vgic.write_distributor(0xf24, 4, 0x0000_0500));
     assert_eq!(board.on(0, |vgic| vgic.read_distributor(0xf25, 1)), 5, "GICD_SPENDSGIR");
+}
+
+/// The model's words as the frames that the quick registers work on: GICD, or with `vcpu` its private registers.
+struct Frame<'a>(&'a Model<true>, Option<usize>);
+
+impl Registers for Frame<'_> {
+    fn read(&self, offset: u32) -> u32 {
+        self.0.on(0, |vgic| {
+            self.1.map_or_else(|| vgic.hardware.read(offset), |vcpu| vgic.hardware.read_private(vcpu, offset))
+        })
+    }
+
+    fn write(&self, offset: u32, value: u32) {
+        self.0.on(0, |vgic| vgic.hardware.write(offset, value));
+    }
+
+    fn write_byte(&self, _: u32, _: u8) {
+        unreachable!("words only");
+    }
+
+    fn write_double(&self, _: u32, _: u64) {
+        unreachable!("words only");
+    }
+}
+
+#[test]
+fn what_is_quick_is_the_same_as_what_is_not() {
+    let made = (3, 0xff);
+    let [one, two] = [0, 1].map(|_| Model::<true>::started(&OWNED, 2, 4, made));
+    for board in [&one, &two] {
+        for word in board.shared.borrow_mut().iter_mut().skip(1) {
+            *word = Word { enabled: 0x8123_4567, ..Word::default() };
+        }
+        board.private.borrow_mut()[1].enabled = 0xffff_ffff;
+        board.on(1, |vgic| vgic.write_redistributor(1 << 17 | 0x1_0100, 4, 0x5555));
+    }
+    let partition = Partition::new(&OWNED, 2, true, true).with_made(made.0, made.1, true);
+    let (gicd, private) = (Frame(&one, None), Frame(&one, Some(1)));
+    let quick = Quick { gicd: &gicd, private: &private, partition: &partition, own: &one.mailboxes[1] };
+    let (mut reads, mut writes) = (0, 0);
+    for offset in 0..0x1000 {
+        if let Some(value) = quick.read_distributor(offset) {
+            reads += 1;
+            assert_eq!(u64::from(value), two.on(1, |vgic| vgic.read_distributor(offset, 4)), "GICD+{offset:#x}");
+        }
+        if let Some(value) = quick.read_private(offset) {
+            let expected = two.on(1, |vgic| vgic.read_redistributor(1 << 17 | 0x1_0000 | offset, 4));
+            assert_eq!(u64::from(value), expected, "GICR+{offset:#x}");
+        }
+        if quick.write_distributor(offset, 0x7fff_0003) {
+            writes += 1;
+            two.on(1, |vgic| vgic.write_distributor(offset, 4, 0x7fff_0003));
+            assert_eq!(*one.shared.borrow(), *two.shared.borrow(), "GICD+{offset:#x}");
+        }
+    }
+    assert_eq!((reads, writes), (5, 2), "GICD_TYPER and both words of enables, twice; word 3 is EL2's making");
 }

@@ -1,0 +1,65 @@
+//! The few registers that a running guest uses again and again, answered in a handful of instructions: no queue, no list
+//! register, no other core. What is not among them, [`super::Vgic`] answers; a test holds the two together.
+
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::state::Mailbox;
+use super::{Partition, SGIS};
+use crate::gic::{Registers, offset};
+
+/// GICD_ISENABLER0, and GICD_ICENABLER0's distance from it.
+const ENABLES: u32 = offset::ISENABLER;
+const CLEAR: u32 = offset::ICENABLER ^ offset::ISENABLER;
+/// Byte offsets of words within a register's array of 32.
+const WORDS: u32 = 0x7c;
+
+/// A virtual core's quick registers. All accesses are to words.
+#[derive(Clone, Copy)]
+pub struct Quick<'a, R> {
+    /// The physical GICD.
+    pub gicd: &'a R,
+    /// The physical private registers of this core: GICv3's SGI frame.
+    pub private: &'a R,
+    /// The partition.
+    pub partition: &'a Partition<'a>,
+    /// The virtual core's own mailbox.
+    pub own: &'a Mailbox,
+}
+
+impl<R: Registers> Quick<'_, R> {
+    /// Reads the word at `offset` of GICD, if it is GICD_TYPER or a word of enables of SPIs.
+    #[inline(always)]
+    pub fn read_distributor(&self, offset: u32) -> Option<u32> {
+        if offset == offset::TYPER {
+            return Some(self.partition.typer);
+        }
+        let word = offset >> 2 & 31;
+        let owned = self.owned(offset & !CLEAR, word)?;
+        Some(self.gicd.read(offset) & owned)
+    }
+
+    /// Writes the word at `offset` of GICD, if it is GICD_ISENABLERn of SPIs; whether it was.
+    #[inline(always)]
+    pub fn write_distributor(&self, offset: u32, value: u32) -> bool {
+        let Some(owned) = self.owned(offset, offset >> 2 & 31) else { return false };
+        self.gicd.write(offset, value & owned);
+        true
+    }
+
+    /// Reads the word at `offset` of the own GICR's SGI frame, if it is the enables.
+    #[inline(always)]
+    pub fn read_private(&self, offset: u32) -> Option<u32> {
+        let physical = self.partition.private & !SGIS;
+        let is_enables = offset & !CLEAR == ENABLES;
+        is_enables.then(|| self.private.read(ENABLES) & physical | self.own.sgi_enabled.load(Relaxed))
+    }
+
+    /// The interrupts of `word` that are the guest's, if `offset` is GICD_ISENABLER's for it, it is not word 0, and EL2
+    /// makes none in it.
+    #[inline(always)]
+    fn owned(&self, offset: u32, word: u32) -> Option<u32> {
+        let quick = offset & !WORDS == ENABLES && word != self.partition.made_word;
+        let owned = self.partition.owned.get(word.wrapping_sub(1) as usize);
+        owned.copied().filter(|_| quick)
+    }
+}
