@@ -34,6 +34,11 @@ impl TreeFiles {
         self.lack.into_inner()
     }
 
+    /// Where boards are looked for: beside the configuration, for boards of the user's own, then in the tree.
+    fn board_folders(&self) -> [PathBuf; 2] {
+        [self.folder.join("boards"), self.tree.join("boards")]
+    }
+
     /// Takes a failure down, and gives it in the checker's words.
     fn unreadable(&self, failure: Failure) -> FileError {
         let text = failure.to_string();
@@ -46,16 +51,23 @@ impl TreeFiles {
 
 impl Files for TreeFiles {
     fn boards(&self) -> Vec<String> {
-        folders_with(&self.tree.join("boards"), "board.toml")
+        let mut names: Vec<_> =
+            self.board_folders().iter().flat_map(|folder| folders_with(folder, "board.toml")).collect();
+        names.sort();
+        names.dedup();
+        names
     }
 
     fn board(&self, name: &str) -> Result<Loaded, FileError> {
         if !self.boards().iter().any(|board| board == name) {
             return Err(FileError::Missing);
         }
-        let path = Path::new("boards").join(name).join("board.toml");
-        let loaded = load(&self.tree.join(&path))?;
-        Ok(Loaded { path, ..loaded })
+        let files = self.board_folders().map(|folder| folder.join(name).join("board.toml"));
+        let path = files.into_iter().find(|file| file.exists()).ok_or(FileError::Missing)?;
+        let loaded = load(&path)?;
+        // Messages name the tree's own boards as the tree does.
+        let shown = path.strip_prefix(&self.tree).map_or(loaded.path, Path::to_owned);
+        Ok(Loaded { path: shown, bytes: loaded.bytes })
     }
 
     fn partitions(&self) -> Vec<String> {

@@ -39,7 +39,7 @@ fn read(path: PathBuf) -> Result<Loaded, FileError> {
     match fs::read(&path) {
         Ok(bytes) => Ok(Loaded { bytes, path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::Missing),
-        Err(error) => Err(FileError::Unreadable(error.kind().to_string())),
+        Err(error) => Err(FileError::Unreadable(error.to_string())),
     }
 }
 
