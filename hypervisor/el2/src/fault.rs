@@ -202,8 +202,8 @@ mod tests {
     /// A plan of `hello` (0) with RAM and uart1, `prober` (1) with RAM, EL2, and a carve-out.
     fn plan_bytes() -> Vec<u8> {
         let mut regions = [
-            region("ram", RegionKind::Memory, 0, 0x4000_0000, 0x8000_0000, 0x10_0000, 7),
             region("uart1", RegionKind::Device, 0, 0x900_0000, 0x5000_0000, 0x1000, 3),
+            region("ram", RegionKind::Memory, 0, 0x4000_0000, 0x8000_0000, 0x10_0000, 7),
             region("ram", RegionKind::Memory, 1, 0x4000_0000, 0x8010_0000, 0x10_0000, 1),
             region("el2", RegionKind::El2, OWNER_EL2, NO_ADDRESS, 0x20_0000, 0x20_0000, 0),
             region("tfa", RegionKind::CarveOut, OWNER_BOARD, NO_ADDRESS, 0, 0x8_0000, 0),

@@ -33,6 +33,8 @@ pub enum PlanError {
     Index(&'static str),
     /// A number stands for nothing in its enumeration; which.
     Code(&'static str),
+    /// A range of addresses wraps, or is not where it must be; whose.
+    Range(&'static str),
 }
 
 impl PlanError {
@@ -48,13 +50,14 @@ impl PlanError {
             Self::Text(_) => "a string lies outside or is not UTF-8",
             Self::Index(_) => "an index points past its array",
             Self::Code(_) => "an unknown code",
+            Self::Range(_) => "a range of addresses wraps or is out of order",
         }
     }
 
     /// The field that is wrong, or "".
     pub const fn field(self) -> &'static str {
         match self {
-            Self::Slice(what) | Self::Text(what) | Self::Index(what) | Self::Code(what) => what,
+            Self::Slice(what) | Self::Text(what) | Self::Index(what) | Self::Code(what) | Self::Range(what) => what,
             _ => "",
         }
     }
@@ -138,33 +141,57 @@ impl<'a> Plan<'a> {
     }
 
     fn check(&self) -> Result<(), PlanError> {
-        check_text(self.bytes, self.header.board, "board")?;
-        check_text(self.bytes, self.header.config, "config")?;
-        for core in self.cores {
-            let known = (core.partition as usize) < self.partitions.len() || core.partition == NO_PARTITION;
-            known.then_some(()).ok_or(PlanError::Index("core.partition"))?;
+        self.check_header()?;
+        self.regions.iter().try_for_each(|region| self.check_region(region))?;
+        self.partitions.iter().try_for_each(|partition| self.check_partition(partition))?;
+        self.cores.iter().try_for_each(|core| self.check_core(core))?;
+        self.ram.iter().try_for_each(|ram| {
+            check_range(ram.pa, ram.size, "ram.pa")?;
+            check_range(ram.va, ram.size, "ram.va")
+        })?;
+        let known = |vcpu: &u16| (*vcpu as usize) < self.cores.len();
+        self.vcpus.iter().all(known).then_some(()).ok_or(PlanError::Index("vcpus"))
+    }
+
+    fn check_header(&self) -> Result<(), PlanError> {
+        let header = self.header;
+        check_text(self.bytes, header.board, "board")?;
+        check_text(self.bytes, header.config, "config")?;
+        check_range(header.load_pa, header.memory_bytes, "memory_bytes")?;
+        (header.pa_range <= 5).then_some(()).ok_or(PlanError::Code("pa_range"))
+    }
+
+    fn check_region(&self, region: &RegionRecord) -> Result<(), PlanError> {
+        check_text(self.bytes, region.name, "region.name")?;
+        check_range(region.pa, region.size, "region.pa")?;
+        RegionKind::from_code(region.kind).ok_or(PlanError::Code("region.kind"))?;
+        match region.owner {
+            OWNER_EL2 | OWNER_BOARD => Ok(()),
+            owner if (owner as usize) < self.partitions.len() => check_range(region.ipa, region.size, "region.ipa"),
+            _ => Err(PlanError::Index("region.owner")),
         }
-        for vcpu in self.vcpus {
-            ((*vcpu as usize) < self.cores.len()).then_some(()).ok_or(PlanError::Index("vcpus"))?;
+    }
+
+    fn check_partition(&self, partition: &PartitionRecord) -> Result<(), PlanError> {
+        check_text(self.bytes, partition.name, "partition.name")?;
+        sub(self.vcpus, partition.vcpus).ok_or(PlanError::Index("partition.vcpus"))?;
+        let regions = sub(self.regions, partition.regions).ok_or(PlanError::Index("partition.regions"))?;
+        if !regions.is_sorted_by_key(|region| region.ipa) {
+            return Err(PlanError::Range("partition.regions"));
         }
-        for region in self.regions {
-            check_text(self.bytes, region.name, "region.name")?;
-            RegionKind::from_code(region.kind).ok_or(PlanError::Code("region.kind"))?;
-            let known = (region.owner as usize) < self.partitions.len()
-                || region.owner == OWNER_EL2
-                || region.owner == OWNER_BOARD;
-            known.then_some(()).ok_or(PlanError::Index("region.owner"))?;
+        let segments = sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
+        segments.iter().try_for_each(check_segment)?;
+        sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
+        let spi = SPIS.contains(&partition.console_intid) || partition.console_intid == 0;
+        spi.then_some(()).ok_or(PlanError::Code("partition.console_intid"))
+    }
+
+    fn check_core(&self, core: &CoreRecord) -> Result<(), PlanError> {
+        if core.partition == NO_PARTITION {
+            return Ok(());
         }
-        for partition in self.partitions {
-            check_text(self.bytes, partition.name, "partition.name")?;
-            sub(self.vcpus, partition.vcpus).ok_or(PlanError::Index("partition.vcpus"))?;
-            sub(self.regions, partition.regions).ok_or(PlanError::Index("partition.regions"))?;
-            sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
-            sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
-            let spi = SPIS.contains(&partition.console_intid) || partition.console_intid == 0;
-            spi.then_some(()).ok_or(PlanError::Code("partition.console_intid"))?;
-        }
-        Ok(())
+        let partition = self.partitions.get(core.partition as usize).ok_or(PlanError::Index("core.partition"))?;
+        (u32::from(core.vcpu) < partition.vcpus.count).then_some(()).ok_or(PlanError::Index("core.vcpu"))
     }
 
     /// The header.
@@ -267,6 +294,17 @@ fn sub<T>(records: &[T], slice: Slice) -> Option<&[T]> {
 fn text_bytes(bytes: &[u8], text: Text) -> Option<&[u8]> {
     let first = text.offset as usize;
     bytes.get(first..first.checked_add(text.length as usize)?)
+}
+
+fn check_range(start: u64, size: u64, what: &'static str) -> Result<(), PlanError> {
+    start.checked_add(size).map(|_| ()).ok_or(PlanError::Range(what))
+}
+
+fn check_segment(segment: &SegmentRecord) -> Result<(), PlanError> {
+    let size = segment.file_bytes.checked_add(segment.zero_bytes).ok_or(PlanError::Range("segment"))?;
+    check_range(segment.source_va, segment.file_bytes, "segment.source_va")?;
+    check_range(segment.target_va, size, "segment.target_va")?;
+    check_range(segment.ipa, size, "segment.ipa")
 }
 
 fn check_text(bytes: &[u8], text: Text, what: &'static str) -> Result<(), PlanError> {

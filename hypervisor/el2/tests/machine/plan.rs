@@ -1,6 +1,6 @@
 //! A plan for the tests: two cores; `one` with RAM, EL2, and a carve-out that nobody uses.
 
-use septum_plan::record::{MAGIC, NO_ADDRESS, OWNER_BOARD, OWNER_EL2, VERSION};
+use septum_plan::record::{MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION};
 use septum_plan::{
     CoreRecord, CoreStart, GicVersion, PartitionRecord, Plan, PlanHeader, PowerControl, RegionKind, RegionRecord,
     Slice, Text, UartKind,
@@ -22,7 +22,7 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
         region(RegionKind::El2, OWNER_EL2, EL2, 0x10_0000),
         region(RegionKind::CarveOut, OWNER_BOARD, CARVE_OUT, 0x1_0000),
     ];
-    let cores = [0_u64, 1].map(|mpidr| CoreRecord { mpidr, ..Default::default() });
+    let cores = [0_u64, 1].map(|mpidr| CoreRecord { mpidr, partition: NO_PARTITION, ..Default::default() });
     let partitions = [PartitionRecord { regions: Slice { offset: 0, count: 2 }, ..Default::default() }];
     let header_bytes = size_of::<PlanHeader>() as u32;
     let regions_at = header_bytes + size_of_val(&cores) as u32;
@@ -55,6 +55,12 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
     test(&Plan::parse_unsealed(words.as_bytes()).unwrap());
 }
 
+/// Memory is seen at 0, below the device, which is seen where it is.
 fn region(kind: RegionKind, owner: u16, pa: u64, size: u64) -> RegionRecord {
-    RegionRecord { name: Text::default(), ipa: NO_ADDRESS, pa, size, line: 0, owner, kind: kind.code(), access: 0 }
+    let ipa = match (owner, kind) {
+        (OWNER_EL2 | OWNER_BOARD, _) => NO_ADDRESS,
+        (_, RegionKind::Memory) => 0,
+        _ => pa,
+    };
+    RegionRecord { name: Text::default(), ipa, pa, size, line: 0, owner, kind: kind.code(), access: 0 }
 }
