@@ -28,6 +28,8 @@ use crate::{checks, log, time};
 
 /// Where [`Shared`] lies in the state page, in bytes.
 const SHARED_OFFSET: u64 = 0x600;
+/// Where [`Shared::mailbox`] lies in the state page, in bytes: for the vectors.
+pub const MAILBOX_OFFSET: u64 = SHARED_OFFSET + core::mem::offset_of!(Shared, mailbox) as u64;
 /// Where the emergency stack's lowest byte lies in the state page. Its top is the page's end.
 const EMERGENCY_STACK_OFFSET: u64 = 0x900;
 

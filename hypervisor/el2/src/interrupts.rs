@@ -94,8 +94,16 @@ impl Controller {
     /// [`gic::intid`]; `None` if nothing is pending.
     pub fn acknowledge(&self) -> Option<u32> {
         match self {
-            Self::V2 { interface, .. } => taken(interface),
-            Self::V3 { .. } => taken(&SystemInterface),
+            Self::V2 { interface, .. } => taken(interface, interface.acknowledge()),
+            Self::V3 { .. } => taken(&SystemInterface, SystemInterface.acknowledge()),
+        }
+    }
+
+    /// As [`Controller::acknowledge`], where IAR has been read already and was `acknowledged`.
+    pub fn taken(&self, acknowledged: u32) -> Option<u32> {
+        match self {
+            Self::V2 { interface, .. } => taken(interface, acknowledged),
+            Self::V3 { .. } => taken(&SystemInterface, acknowledged),
         }
     }
 
@@ -127,8 +135,7 @@ impl Controller {
     }
 }
 
-fn taken(interface: &impl CpuInterface) -> Option<u32> {
-    let acknowledged = interface.acknowledge();
+fn taken(interface: &impl CpuInterface, acknowledged: u32) -> Option<u32> {
     (gic::intid(acknowledged) < gic::SPECIAL_FIRST).then(|| {
         interface.end(acknowledged);
         acknowledged

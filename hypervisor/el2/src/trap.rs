@@ -5,7 +5,7 @@ mod fault;
 mod interrupt_controller;
 mod own_fault;
 
-pub use interrupt_controller::take_interrupt;
+pub use interrupt_controller::{NOT_ACKNOWLEDGED, take_interrupt};
 pub use own_fault::own_fault;
 
 use septum_el2::call;
@@ -60,10 +60,11 @@ fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
     DONE
 }
 
-/// A physical interrupt while the partition ran.
-pub extern "C" fn interrupt(_frame: &mut CallerSaved) {
+/// A physical interrupt while the partition ran, that the vector has not dealt with itself. `acknowledged`: what it read
+/// from IAR, or [`NOT_ACKNOWLEDGED`].
+pub extern "C" fn interrupt(_frame: &mut CallerSaved, acknowledged: u64) {
     let core = this_core();
-    take_interrupt(core);
+    interrupt_controller::handle_acknowledged(core, acknowledged);
     partition::leave_if_ended(core);
 }
 

@@ -5,11 +5,12 @@
 //! so its own vectors are for its own faults alone; those go to the emergency stack.
 
 use core::arch::{asm, global_asm};
-use core::mem::size_of;
+use core::mem::{offset_of, size_of};
 
+use septum_el2::vgic::state::Mailbox;
 use septum_plan::space;
 
-use crate::core_state::CoreState;
+use crate::core_state::{self, CoreState};
 use crate::trap;
 
 /// SPSR_EL2 for a partition's first instruction: EL1h, AArch64, DAIF set (Linux's booting rules).
@@ -84,11 +85,20 @@ pub struct OwnFault {
 const _: () = assert!(size_of::<CallerSaved>() == 16 * 10 && size_of::<Frame>() == 16 * 17);
 const _: () = assert!(size_of::<OwnFault>() == 16 * 18);
 
+// The vectors add `MAILBOX` in one instruction, and find list registers by INTID at the mailbox's start.
+const _: () = assert!(core_state::MAILBOX_OFFSET < 1 << 12 && offset_of!(Mailbox, private) == 0);
+
 global_asm!(
     include_str!("vectors.s"),
     FRAME_BYTES = const size_of::<Frame>(),
     OWN_FAULT_BYTES = const size_of::<OwnFault>(),
     STATE_BYTES = const space::CORE_STATE_BYTES,
+    MAILBOX = const core_state::MAILBOX_OFFSET,
+    ALL_EMPTY = const offset_of!(Mailbox, all_empty),
+    WORK = const offset_of!(Mailbox, work),
+    SGI_PENDING = const offset_of!(Mailbox, sgi_pending),
+    SGI_ENABLED = const offset_of!(Mailbox, sgi_enabled),
+    NOT_ACKNOWLEDGED = const trap::NOT_ACKNOWLEDGED as i64,
     HOT = sym trap::hot,
     INTERRUPT = sym trap::interrupt,
     RARE = sym trap::rare,

@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 
 use septum_el2::gic::{offset, v2};
 use septum_el2::vgic::quick::Quick;
-use septum_el2::vgic::sgi::SgiRegister;
+use septum_el2::vgic::sgi::{self, SgiRegister};
 use septum_el2::vgic::state::{Mailbox, Queue, Spis, bit};
 use septum_el2::vgic::{Partition, Vgic, distributor, redistributor};
 use septum_plan::Plan;
@@ -185,6 +185,12 @@ impl Guest {
         true
     }
 
+    /// The guest writes `value` to ICC_SGI1R_EL1; `false`, and nothing done, if it is not the usual case.
+    #[inline(always)]
+    pub fn quick_sgi(&self, value: u64) -> bool {
+        matches!(&self.hardware, Version::V3(hardware) if sgi::quick_send(hardware, self.vcpu, value))
+    }
+
     /// The guest writes `value` to one of GICv3's SGI registers; `false` on GICv2, which has none.
     #[inline(always)]
     pub fn send_sgi(&self, register: SgiRegister, value: u64) -> bool {
@@ -260,5 +266,9 @@ const fn window(ipa: u64, bytes: u64) -> u64 {
 pub fn publish(core: &CoreState, ipi_word: u64) {
     let mailbox = &core.shared.mailbox;
     mailbox.ipi_word.store(ipi_word, Relaxed);
+    if let Controller::V3 { .. } = core.controller {
+        let all = 1_u32.wrapping_shl(gic_registers::list_registers()).wrapping_sub(1);
+        mailbox.all_empty.store(all, Relaxed);
+    }
     mailbox.interface.store((ipi_word >> 16) as u32 & 0xff, Relaxed);
 }

@@ -3,6 +3,7 @@
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use septum_el2::psci::{self, CpuState, End};
+use septum_el2::vgic::state::work;
 
 use crate::arch::{cpu, guest_registers, vectors};
 use crate::core_state::{self, Assignment, CoreState, Shared};
@@ -98,6 +99,8 @@ pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
 pub fn interrupt_others(core: &CoreState, assignment: Assignment) {
     for index in core.plan.vcpus(assignment.record).iter().filter(|index| **index != core.index) {
         if let Some(other) = core_state::shared(&core.plan, *index) {
+            // An IPI without work may be taken for an SGI and dealt with in the vector.
+            other.mailbox.work.fetch_or(work::OUTSIDE, Ordering::Release);
             core.controller.send_ipi(other.mailbox.ipi_word.load(Ordering::Relaxed));
         }
     }

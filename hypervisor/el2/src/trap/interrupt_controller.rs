@@ -51,7 +51,11 @@ impl Registers for Frame {
 #[inline(always)]
 pub fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
     let Some(guest) = &this_core().guest else { return DECLINED };
-    let quick = Access::is_word(esr) && quick_access(guest, frame, esr).is_some();
+    let quick = if Access::is_word(esr) {
+        quick_access(guest, frame, esr).is_some()
+    } else {
+        SystemWrite::is_sgi1r(esr) && frame.get(SystemWrite::register(esr)).is_some_and(|value| guest.quick_sgi(value))
+    };
     if !quick && !emulate(guest, frame, esr) {
         return DECLINED;
     }
@@ -113,9 +117,30 @@ fn emulate_system_write(guest: &Guest, registers: &impl Registers, esr: u64) -> 
     })
 }
 
-/// Takes one physical interrupt, if one is pending. The guest's stays active until the guest ends it.
+/// Takes one physical interrupt, if one is pending.
 pub fn take_interrupt(core: &CoreState) {
-    let Some(acknowledged) = core.controller.acknowledge() else { return };
+    if let Some(acknowledged) = core.controller.acknowledge() {
+        handle(core, acknowledged);
+    }
+}
+
+/// Handles what the vector has acknowledged, or [`NOT_ACKNOWLEDGED`] if it leaves that to this function.
+pub fn handle_acknowledged(core: &CoreState, acknowledged: u64) {
+    match acknowledged {
+        NOT_ACKNOWLEDGED => take_interrupt(core),
+        acknowledged => {
+            if let Some(acknowledged) = core.controller.taken(acknowledged as u32) {
+                handle(core, acknowledged);
+            }
+        }
+    }
+}
+
+/// What the vector hands on where it has not acknowledged the interrupt: with a GICv2.
+pub const NOT_ACKNOWLEDGED: u64 = u64::MAX;
+
+/// Handles an acknowledged interrupt. The guest's stays active until the guest ends it.
+fn handle(core: &CoreState, acknowledged: u32) {
     let intid = gic::intid(acknowledged);
     if core.guest.as_ref().is_some_and(|guest| guest.take(intid)) {
         return;

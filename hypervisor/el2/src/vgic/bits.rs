@@ -242,10 +242,17 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    fn ask_to_deliver(&self, vcpu: usize) {
+        if let Some(mailbox) = self.hardware.mailbox(vcpu) {
+            mailbox.work.fetch_or(work::MADE, core::sync::atomic::Ordering::Release);
+            self.hardware.kick(vcpu);
+        }
+    }
+
     fn announce_made(&mut self, word: u32, bits: u32) {
         for low in Bits(bits) {
             match self.made_target(word << 5 | low) {
-                Some(vcpu) if vcpu != self.vcpu && vcpu < self.partition.vcpus => self.hardware.kick(vcpu),
+                Some(vcpu) if vcpu != self.vcpu => self.ask_to_deliver(vcpu),
                 _ => {}
             }
         }

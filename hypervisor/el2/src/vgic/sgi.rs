@@ -15,6 +15,32 @@ pub enum SgiRegister {
     Group0,
 }
 
+/// ICC_SGI1R_EL1's target list and INTID: all that a write to cores of the first cluster has set.
+const TARGETS_AND_INTID: u64 = 0xffff | 0xf << 24;
+
+/// GICv3: virtual core `vcpu` has written `value` to ICC_SGI1R_EL1. The usual case, some other cores of the first
+/// cluster; `false` if it is not that, and nothing is done.
+#[inline(always)]
+pub fn quick_send<H: Hardware>(hardware: &H, vcpu: usize, value: u64) -> bool {
+    let targets = value as u32 & 0xffff;
+    if value & !TARGETS_AND_INTID != 0 || targets & super::bit(vcpu as u32) != 0 || vcpu > 15 {
+        return false;
+    }
+    let intid = (value >> 24) as u32 & 0xf;
+    for target in Bits(targets) {
+        post_group_1(hardware, target as usize, intid);
+    }
+    true
+}
+
+#[inline(always)]
+fn post_group_1<H: Hardware>(hardware: &H, vcpu: usize, intid: u32) {
+    let Some(mailbox) = hardware.mailbox(vcpu) else { return };
+    if mailbox.private(intid).group_1() && !mailbox.post_sgi(intid, None) {
+        hardware.kick(vcpu);
+    }
+}
+
 impl<H: Hardware> Vgic<'_, H> {
     /// GICv3: the guest has written `value` to `register`.
     #[inline(always)]

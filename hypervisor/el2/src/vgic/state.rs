@@ -141,6 +141,10 @@ pub mod work {
     pub const CLEAR: u32 = 1 << 1;
     /// GICD_CTLR changed.
     pub const CONTROL: u32 = 1 << 2;
+    /// An interrupt that EL2 makes is pending.
+    pub const MADE: u32 = 1 << 3;
+    /// Something outside the interrupt controller: the caller of [`crate::vgic::Vgic::on_ipi`] looks after it.
+    pub const OUTSIDE: u32 = 1 << 4;
 }
 
 /// What other cores of a partition may ask of a virtual core. Its first field is the table that the fast path of the
@@ -151,14 +155,16 @@ pub struct Mailbox {
     pub private: [AtomicU64; 32],
     /// What [`crate::gic::CpuInterface::send`] needs to reach this core.
     pub ipi_word: AtomicU64,
+    /// GICv3: ICH_ELRSR_EL2 while every list register is empty. 0 on GICv2: the fast path is not for it.
+    pub all_empty: AtomicU32,
+    /// [`work`] bits.
+    pub work: AtomicU32,
     /// SGIs that are pending and in no list register.
     pub sgi_pending: AtomicU32,
     /// GICR_ISENABLER0's bits for SGIs; all ones on GICv2, where SGIs cannot be disabled.
     pub sgi_enabled: AtomicU32,
     /// GICv2: the sources of pending SGIs, one byte per SGI, as GICD_SPENDSGIRn has them.
     pub sgi_sources: [AtomicU32; 4],
-    /// [`work`] bits.
-    pub work: AtomicU32,
     /// Interrupts that this core holds and another core wants not pending, by word.
     pub clear_pending: [AtomicU32; WORDS],
     /// Interrupts that this core holds and another core wants not active, by word.
@@ -199,6 +205,7 @@ impl Mailbox {
         Self {
             private: [const { AtomicU64::new(0) }; 32],
             ipi_word: AtomicU64::new(0),
+            all_empty: AtomicU32::new(0),
             sgi_pending: AtomicU32::new(0),
             sgi_enabled: AtomicU32::new(0),
             sgi_sources: [const { AtomicU32::new(0) }; 4],

@@ -203,6 +203,32 @@ fn gicv3_sgis_follow_target_list_mode_and_group() {
 }
 
 #[test]
+fn a_quick_sgi_is_the_same_as_one_that_is_not() {
+    let [one, two] = [0, 1].map(|_| Model::<true>::started(&OWNED, 5, 4, (0, 0)));
+    let pending = |board: &Model<true>| -> Vec<u32> {
+        let words = board.mailboxes.iter().map(|mailbox| &mailbox.sgi_pending);
+        words.map(|word| word.swap(0, std::sync::atomic::Ordering::Relaxed)).collect()
+    };
+    let mut quick = 0;
+    for targets in 0..64u64 {
+        for more in [0, 1 << 40, 1 << 16, 1 << 32, 1 << 44, 1 << 48, 1 << 15] {
+            let value = targets | more | 9 << 24;
+            if one.on(2, |vgic| crate::vgic::sgi::quick_send(vgic.hardware, vgic.vcpu, value)) {
+                quick += 1;
+                two.on(2, |vgic| vgic.send_sgi(SgiRegister::Group1, value));
+                assert_eq!(pending(&one), pending(&two), "{value:#x}");
+                assert_eq!(*one.kicked.borrow(), *two.kicked.borrow(), "{value:#x}");
+                one.kicked.borrow_mut().fill(false);
+                two.kicked.borrow_mut().fill(false);
+            } else {
+                assert!(targets & 4 != 0 || more > 1 << 15, "{value:#x}");
+            }
+        }
+    }
+    assert_eq!(quick, 2 * 32);
+}
+
+#[test]
 fn gicv2_sgis_follow_the_three_filters() {
     let board = Model::<false>::started(&OWNED, 3, 4, (0, 0));
     let sources = |vcpu: usize| board.on(vcpu, |vgic| vgic.read_distributor(0xf20 + 4, 1));
