@@ -62,7 +62,7 @@ impl Machine<'_> {
 
     fn arguments(&self, serials: &BTreeMap<u32, UnixStream>) -> Vec<String> {
         let mut arguments = self.twin.arguments.clone();
-        let fixed = ["-display", "none", "-monitor", "none", "-parallel", "none", "-net", "none", "-no-reboot"];
+        let fixed = ["-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot"];
         arguments.extend(fixed.map(str::to_owned));
         for index in 0..=serials.keys().next_back().copied().unwrap_or(0) {
             arguments.extend(serial(index, serials.get(&index)));
