@@ -1,0 +1,311 @@
+//! How EL2 starts, or why it does not: images, memory and cores that are not as they should be, on the emulator.
+//!
+//! docs/boot.md lists the numbers. The emulator is started here and not by `septum run`, which makes the right machine.
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read as _, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use septum_plan::{BootBlock, boot};
+use zerocopy::{FromBytes, IntoBytes};
+
+/// Longest that EL2 may take to say it: a guard against a board that hangs, not a measure of time.
+const GUARD: Duration = Duration::from_secs(60);
+/// What EL2 says last where all is well.
+const ENDED: &str = "all partitions have ended";
+/// Where QEMU's `virt` puts an image whose header asks for 2 MiB above the start of RAM, and where it is linked to lie.
+const LOAD: u64 = 0x4020_0000;
+
+/// The board that the configurations `virt-*` are for.
+const VIRT: [&str; 8] = ["-M", "virt,virtualization=on,gic-version=3", "-cpu", "cortex-a53", "-smp", "4", "-m", "1G"];
+
+/// [`VIRT`] with the argument behind `option` replaced.
+fn virt_but(option: &str, argument: &'static str) -> [&'static str; 8] {
+    let mut machine = VIRT;
+    let at = machine.iter().position(|word| *word == option).unwrap();
+    machine[at + 1] = argument;
+    machine
+}
+
+/// A built configuration.
+struct Built {
+    image: Vec<u8>,
+    el2: PathBuf,
+}
+
+/// Builds a configuration of configs/, each once.
+fn build(config: &str) -> Built {
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _one = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let out = Path::new(env!("CARGO_TARGET_TMPDIR")).join("boot").join(config);
+    let mut septum = Command::new(env!("CARGO_BIN_EXE_septum"));
+    septum.current_dir(tree).arg("build").arg(format!("configs/{config}.toml")).arg("--out").arg(&out);
+    assert!(septum.stdout(Stdio::null()).status().unwrap().success(), "{config} is not built");
+    Built { image: fs::read(out.join("septum.img")).unwrap(), el2: out.join("el2.elf") }
+}
+
+/// The emulator that `septum run` would use.
+fn emulator() -> &'static Path {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    PROGRAM.get_or_init(|| {
+        let output = Command::new(env!("CARGO_BIN_EXE_septum")).arg("setup").output().unwrap();
+        let said = String::from_utf8(output.stdout).unwrap();
+        let line = said.lines().find(|line| line.starts_with("QEMU ")).expect("`septum setup` names the emulator");
+        PathBuf::from(line.split_once(": ").unwrap().1)
+    })
+}
+
+/// How the image gets into the machine.
+#[derive(Clone, Copy)]
+enum Start {
+    /// As a kernel: QEMU's own loader puts it where its header says.
+    Kernel,
+    /// At this address, and the first core starts there.
+    At(u64),
+    /// At this address, but the first core starts `SHIM` at `SHIM_AT`.
+    Behind(u64),
+}
+
+/// A machine that runs, until dropped.
+struct Machine {
+    qemu: Child,
+    decoder: Child,
+    lines: Receiver<String>,
+    _one: MutexGuard<'static, ()>,
+}
+
+impl Machine {
+    fn start(machine: &[&str], el2: &Path, image: &[u8], start: Start) -> Self {
+        static ONE: Mutex<()> = Mutex::new(());
+        let one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let file = |name: &str, bytes: &[u8]| {
+            let path = folder.join(name);
+            fs::write(&path, bytes).unwrap();
+            path.into_os_string().into_string().unwrap()
+        };
+        let image = file("boot.img", image);
+        let load = |file: &str, at: u64| format!("loader,file={file},addr={at:#x},force-raw=on");
+        let run = |at: u64| format!("loader,addr={at:#x},cpu-num=0");
+        let arguments = match start {
+            Start::Kernel => vec!["-kernel".to_owned(), image],
+            Start::At(at) => devices([load(&image, at), run(at)]),
+            Start::Behind(at) => devices([load(&image, at), load(&file("shim.bin", &shim()), SHIM_AT), run(SHIM_AT)]),
+        };
+        let mut qemu = Command::new(emulator());
+        qemu.args(machine).args(["-display", "none", "-monitor", "none", "-serial", "stdio", "-no-reboot"]);
+        let mut qemu = qemu.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut decoder = Command::new(env!("CARGO_BIN_EXE_septum"));
+        decoder.arg("decode").arg(el2).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut decoder = decoder.spawn().unwrap();
+        let (sender, lines) = channel();
+        let (serial, input) = (qemu.stdout.take().unwrap(), decoder.stdin.take().unwrap());
+        let records = decoder.stdout.take().unwrap();
+        let plain = sender.clone();
+        thread::spawn(move || pass_on(serial, input, &plain));
+        thread::spawn(move || BufReader::new(records).lines().map_while(Result::ok).try_for_each(|l| sender.send(l)));
+        Self { qemu, decoder, lines, _one: one }
+    }
+
+    /// Waits for a line that contains `text`, in plain text or as a record.
+    fn says(&self, text: &str) {
+        let (begin, mut seen) = (Instant::now(), Vec::new());
+        while let Ok(line) = self.lines.recv_timeout(GUARD.saturating_sub(begin.elapsed())) {
+            if line.contains(text) {
+                return;
+            }
+            seen.push(line);
+        }
+        panic!("no line contains `{text}`:\n{}", seen.join("\n"));
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        for child in [&mut self.qemu, &mut self.decoder] {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn devices<const N: usize>(values: [String; N]) -> Vec<String> {
+    values.into_iter().flat_map(|value| ["-device".to_owned(), value]).collect()
+}
+
+/// Hands the serial line's bytes to the decoder, and what the boot stub says, which is plain text, to `lines`.
+fn pass_on(serial: ChildStdout, mut decoder: impl Write, lines: &Sender<String>) {
+    let mut piece = Vec::new();
+    for byte in BufReader::new(serial).bytes().map_while(Result::ok) {
+        let _ = decoder.write_all(&[byte]).and_then(|()| decoder.flush());
+        piece.push(byte);
+        if byte == 0 {
+            let said = String::from_utf8_lossy(&std::mem::take(&mut piece)).into_owned();
+            if said.contains("septum: boot refused") && lines.send(said).is_err() {
+                return;
+            }
+        }
+    }
+}
+
+/// Where the shim lies.
+const SHIM_AT: u64 = 0x4800_0000;
+/// Where it goes on: its last but one instruction holds the number.
+const SHIM_TARGET: u64 = 0x4400_0000;
+
+/// What U-Boot's `go` does: jumps to [`SHIM_TARGET`] with MMU and caches on and every address mapped to itself.
+fn shim() -> Vec<u8> {
+    const CODE: [u32; 17] = [
+        0x1000_8000, // adr   x0, . + 0x1000
+        0x529f_e081, // mov   w1, #0xff04
+        0xd51c_a201, // msr   mair_el2, x1
+        0x5286_a321, // mov   w1, #0x3519
+        0x72b0_1001, // movk  w1, #0x8080, lsl #16
+        0xd51c_2041, // msr   tcr_el2, x1
+        0xd51c_2000, // msr   ttbr0_el2, x0
+        0xd50c_871f, // tlbi  alle2
+        0xd503_3f9f, // dsb   sy
+        0xd503_3fdf, // isb
+        0xd53c_1001, // mrs   x1, sctlr_el2
+        0x5282_00a2, // mov   w2, #0x1005
+        0xaa02_0021, // orr   x1, x1, x2
+        0xd51c_1001, // msr   sctlr_el2, x1
+        0xd503_3fdf, // isb
+        0xd2a8_8001, // mov   x1, #0x44000000
+        0xd61f_0020, // br    x1
+    ];
+    // Level 1, blocks of 1 GiB: devices, then RAM.
+    const TABLE: [u64; 2] = [0x401, 0x4000_0705];
+    let mut bytes: Vec<u8> = CODE.iter().flat_map(|word| word.to_le_bytes()).collect();
+    bytes.resize(0x1000, 0);
+    bytes.extend(TABLE.iter().flat_map(|entry| entry.to_le_bytes()));
+    bytes.resize(0x2000, 0);
+    bytes
+}
+
+/// The image's boot block.
+fn boot_block(image: &[u8]) -> BootBlock {
+    BootBlock::read_from_prefix(&image[boot::OFFSET..]).unwrap().0
+}
+
+#[test]
+fn an_image_that_was_loaded_elsewhere_moves_itself_to_its_place() {
+    let Built { image, el2 } = build("virt-hello");
+    // One page off in both directions, so that source and target overlap, and far off.
+    for at in [LOAD + 0x1000, LOAD - 0x1000, 0x4800_0000] {
+        Machine::start(&VIRT, &el2, &image, Start::At(at)).says(ENDED);
+    }
+}
+
+#[test]
+fn el2_starts_from_a_boot_loader_that_leaves_mmu_and_caches_on() {
+    let Built { image, el2 } = build("virt-hello");
+    Machine::start(&VIRT, &el2, &image, Start::Behind(SHIM_TARGET)).says(ENDED);
+}
+
+#[test]
+fn el2_refuses_to_start_at_another_exception_level() {
+    let Built { image, el2 } = build("virt-hello");
+    let el1 = virt_but("-M", "virt,gic-version=3");
+    Machine::start(&el1, &el2, &image, Start::Kernel).says("boot refused: B01 entered at EL1");
+    let el3 = virt_but("-M", "virt,virtualization=on,secure=on,gic-version=3");
+    Machine::start(&el3, &el2, &image, Start::At(LOAD)).says("boot refused: B02 entered at EL3");
+}
+
+#[test]
+fn an_image_that_is_not_at_a_page_is_refused() {
+    let Built { image, el2 } = build("virt-hello");
+    Machine::start(&VIRT, &el2, &image, Start::At(LOAD + 0x800)).says("boot refused: B03");
+}
+
+#[test]
+fn damage_to_the_boot_block_is_refused() {
+    let Built { image, el2 } = build("virt-hello");
+    // One bit in the load address, one in the seal itself.
+    for byte in [boot::OFFSET + 24, boot::OFFSET + size_of::<BootBlock>() - 1] {
+        let mut damaged = image.clone();
+        damaged[byte] ^= 0x10;
+        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).says("boot refused: B04");
+    }
+}
+
+#[test]
+fn an_image_of_another_version_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    let mut block = boot_block(&image);
+    block.version += 1;
+    image[boot::OFFSET..][..size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B05");
+}
+
+#[test]
+fn any_flipped_bit_in_plan_or_tables_is_refused() {
+    let Built { image, el2 } = build("virt-hello");
+    let block = boot_block(&image);
+    let (first, bytes) = ((block.plan - block.load) as usize, block.sealed_bytes as usize);
+    for bit in [0, 8 * 700 + 3, 4 * bytes, 8 * bytes - 1] {
+        let mut damaged = image.clone();
+        damaged[first + bit / 8] ^= 1 << (bit % 8);
+        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).says("boot refused: B06");
+    }
+}
+
+#[test]
+fn a_damaged_payload_stops_its_own_partition_only() {
+    let Built { mut image, el2 } = build("virt-hello");
+    // A letter of the prober's script.
+    let script = b"say not reached";
+    let at = image.windows(script.len()).position(|bytes| bytes == script).unwrap();
+    image[at] ^= 1;
+    let machine = Machine::start(&VIRT, &el2, &image, Start::Kernel);
+    machine.says("partition `prober` not started: L01");
+    machine.says(ENDED);
+}
+
+#[test]
+fn an_exception_before_el2_runs_is_named() {
+    let Built { mut image, el2 } = build("virt-hello");
+    // A place without RAM: the move faults.
+    let block = BootBlock { load: 0x2_0000_0000, ..boot_block(&image) };
+    image[boot::OFFSET..][..size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B09");
+}
+
+#[test]
+fn a_core_with_fewer_address_bits_than_the_plan_needs_is_refused() {
+    let Built { image, el2 } = build("virt-48-hello");
+    Machine::start(&VIRT, &el2, &image, Start::Kernel)
+        .says("boot refused: core 0: M01 it has 40 physical address bits, the plan needs 48");
+}
+
+#[test]
+fn another_interrupt_controller_than_the_board_files_is_refused() {
+    let Built { image, el2 } = build("virt-hello");
+    let v2 = virt_but("-M", "virt,virtualization=on,gic-version=2");
+    Machine::start(&v2, &el2, &image, Start::Kernel).says("boot refused: core 0: M06");
+    let Built { image, el2 } = build("virt-gicv2-hello");
+    let a72 = virt_but("-cpu", "cortex-a72");
+    Machine::start(&a72, &el2, &image, Start::Kernel).says("boot refused: G01");
+}
+
+#[test]
+fn missing_cores_are_refused() {
+    let Built { image, el2 } = build("virt-hello");
+    let two = virt_but("-smp", "2");
+    Machine::start(&two, &el2, &image, Start::Kernel).says("boot refused: D03 firmware lists 2 of the 4 cores");
+    // Without the device tree, firmware's answer to CPU_ON tells.
+    Machine::start(&two, &el2, &image, Start::At(LOAD)).says("boot refused: core 2: C01");
+}
+
+#[test]
+fn missing_memory_is_refused_by_the_name_of_what_should_lie_there() {
+    let Built { image, el2 } = build("virt-hello");
+    Machine::start(&virt_but("-m", "9M"), &el2, &image, Start::Kernel).says("boot refused: D01 `ram` of `");
+}
