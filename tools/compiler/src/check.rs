@@ -5,20 +5,24 @@
 
 mod assemble;
 mod board;
+mod console;
 mod cores;
 mod devices;
 mod draft;
 mod files;
 mod image;
+mod linux;
 mod memory;
 mod physical;
 mod reserve;
 mod seen;
 mod sweep;
+mod tree;
 
 pub use files::{FileError, Files, Loaded};
 
 use crate::problem::{Code, Problem, Problems};
+use crate::raw::linux::Linux;
 use crate::raw::{self, config};
 use crate::source::{SourceFile, Span};
 use crate::system::System;
@@ -80,10 +84,26 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     assemble::system(&config.name, &board, console?, drafts, &placed, problems)
 }
 
-/// Fetches what the partition runs, and fits it into its memory where all of that has an IPA already.
+/// Fetches what the partition runs.
 fn prepare(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
+    draft.own_tree = tree::fetch(draft.raw, files, problems);
+    draft.payload_bytes = draft.own_tree.as_ref().map_or(0, tree::OwnTree::bytes);
+    match &draft.raw.linux {
+        Some(linux) => prepare_linux(draft, &linux.value, files, problems),
+        None => prepare_image(draft, files, problems),
+    }
+}
+
+fn prepare_linux(draft: &mut Draft<'_>, linux: &Linux, files: &dyn Files, problems: &mut Problems) {
+    let Some(fetched) = linux::fetch(draft.raw, linux, files, problems) else { return };
+    draft.payload_bytes += fetched.bytes();
+    draft.payload = Some(Payload::Linux(fetched));
+}
+
+/// Fetches an image, and fits it into its partition's memory where all of that has an IPA already.
+fn prepare_image(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
     let Some(fetched) = image::fetch(draft.raw, files, problems) else { return };
-    draft.payload_bytes = fetched.bytes();
+    draft.payload_bytes += fetched.bytes();
     if draft.memory.len() < draft.raw.memory.len() || draft.memory.is_empty() {
         // Some memory has been reported already: what would not fit says nothing.
         return;

@@ -49,6 +49,28 @@ pub struct Placement {
     pub arguments: [u64; 4],
 }
 
+/// What is placed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// The kernel.
+    Kernel,
+    /// The initial RAM disk.
+    Initrd,
+    /// The device tree.
+    Tree,
+}
+
+impl Part {
+    /// How messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Kernel => "kernel",
+            Self::Initrd => "initial RAM disk",
+            Self::Tree => "device tree",
+        }
+    }
+}
+
 /// Why a Linux guest cannot be placed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LinuxError {
@@ -56,10 +78,10 @@ pub enum LinuxError {
     #[error("a Linux guest needs memory with access = \"rwx\"")]
     NoMemory,
     /// Kernel, RAM disk and tree together are too large.
-    #[error("the {what} would end at {end:#x}, past the end of memory `{memory}` at {limit:#x}")]
+    #[error("the {} would end at {end:#x}, past the end of memory `{memory}` at {limit:#x}", .part.name())]
     DoesNotFit {
         /// Which of them.
-        what: &'static str,
+        part: Part,
         /// The memory.
         memory: String,
         /// Where it would end (IPA).
@@ -89,11 +111,11 @@ pub fn place(board: &Board, partition: &Partition, linux: &Linux<'_>) -> Result<
     check_pages(board, linux.kernel)?;
     let memory = partition.regions.iter().find(|region| usable(region)).ok_or(LinuxError::NoMemory)?;
     let base = memory.ipa.get().next_multiple_of(KERNEL_ALIGNMENT);
-    let kernel = fit(memory, "kernel", base.saturating_add(linux.kernel.text_offset), linux.kernel.image_size)?;
+    let kernel = fit(memory, Part::Kernel, base.saturating_add(linux.kernel.text_offset), linux.kernel.image_size)?;
     let initrd = linux.initrd.map(|bytes| place_initrd(memory, kernel.end, bytes)).transpose()?;
     let free = initrd.as_ref().map_or(kernel.end, |initrd| initrd.end);
     let tree = tree(board, partition, linux, initrd.clone())?;
-    let at = fit(memory, "device tree", free.next_multiple_of(TREE_ALIGNMENT), tree.len() as u64)?;
+    let at = fit(memory, Part::Tree, free.next_multiple_of(TREE_ALIGNMENT), tree.len() as u64)?;
     let kernel_zeroes = linux.kernel.image_size.saturating_sub(linux.kernel.bytes.len() as u64);
     let mut segments = vec![segment(kernel.start, &linux.kernel.bytes, kernel_zeroes)];
     segments.extend(initrd.zip(linux.initrd).map(|(at, bytes)| segment(at.start, bytes, 0)));
@@ -112,17 +134,17 @@ fn segment(ipa: u64, bytes: &[u8], zero_bytes: u64) -> Segment {
 /// "initrd must reside entirely within a 1 GB aligned physical memory window of up to 32 GB that covers the kernel":
 /// right behind the kernel it does.
 fn place_initrd(memory: &Region, after: u64, bytes: &[u8]) -> Result<Range<u64>, LinuxError> {
-    fit(memory, "initial RAM disk", after.next_multiple_of(INITRD_ALIGNMENT), bytes.len() as u64)
+    fit(memory, Part::Initrd, after.next_multiple_of(INITRD_ALIGNMENT), bytes.len() as u64)
 }
 
 /// `size` bytes at `start`, if that lies inside `memory`.
-fn fit(memory: &Region, what: &'static str, start: u64, size: u64) -> Result<Range<u64>, LinuxError> {
+fn fit(memory: &Region, part: Part, start: u64, size: u64) -> Result<Range<u64>, LinuxError> {
     let limit = memory.ipa.get().saturating_add(memory.size);
     let end = start.saturating_add(size);
     if end <= limit {
         return Ok(start..end);
     }
-    Err(LinuxError::DoesNotFit { what, memory: memory.name.clone(), end, limit })
+    Err(LinuxError::DoesNotFit { part, memory: memory.name.clone(), end, limit })
 }
 
 /// Flags bits 2:1 of the header: the kernel's page size, 0 where it does not say.

@@ -4,6 +4,7 @@
 //! never stops at the first problem: a value that cannot be read is reported and left out.
 
 pub mod config;
+pub mod linux;
 mod suggest;
 mod value;
 
@@ -123,6 +124,11 @@ impl<'a> Table<'a> {
         let mut entries: Vec<_> = table.iter().map(entry).collect();
         entries.sort_by_key(|entry| entry.key_span);
         Some(Self { value, span, owner: owner.into(), entries, known: Vec::new() })
+    }
+
+    /// What messages call it.
+    pub fn title(&self) -> &str {
+        &self.owner
     }
 
     /// Where problems of the whole table are reported.

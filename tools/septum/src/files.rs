@@ -92,8 +92,8 @@ impl Files for TreeFiles {
     }
 
     fn guest(&self, name: &str) -> Result<Loaded, FileError> {
-        match guests::obtain(name, &setup::say) {
-            Ok(Some(path)) => load(&path),
+        match guests::content(name, &setup::say) {
+            Ok(Some(loaded)) => Ok(loaded),
             Ok(None) => Err(FileError::Missing),
             Err(error) => Err(self.unreadable(Failure::environment(error))),
         }

@@ -6,12 +6,11 @@ use septum_stage2::{Ipa, Pa};
 use super::draft::{Draft, Payload};
 use super::image::{self, Fitted, View};
 use super::reserve::{Placed, geometry};
+use super::{linux, tree};
 use crate::board::{Board, Console};
-use crate::device_tree::{self, Chosen, DeviceTreeError};
-use crate::problem::{Code, Problem, Problems};
-use crate::raw::config::{DeviceTree, PhysicalTimer};
-use crate::source::Spanned;
-use crate::system::{Partition, Region, Segment, System};
+use crate::problem::Problems;
+use crate::raw::config::PhysicalTimer;
+use crate::system::{GuestConsole, Partition, Region, Segment, System};
 
 /// Everything together; `None` has been reported.
 pub(super) fn system(
@@ -22,10 +21,13 @@ pub(super) fn system(
     placed: &Placed,
     problems: &mut Problems,
 ) -> Option<System> {
-    let mut partitions = Vec::new();
-    for ((index, mut draft), places) in drafts.into_iter().enumerate().zip(&placed.memory) {
+    let assemblies = drafts.iter().zip(&placed.memory).map(|(draft, places)| Assembly { draft, places, board });
+    let bare = assemblies.enumerate().map(|(index, assembly)| assembly.bare(index, problems));
+    let mut partitions: Vec<_> = bare.collect();
+    tree::judge(&drafts, board, &partitions, problems);
+    for ((mut draft, partition), places) in drafts.into_iter().zip(&mut partitions).zip(&placed.memory) {
         let payload = draft.payload.take()?;
-        partitions.push(Assembly { draft: &draft, places, board }.partition(index, payload, problems)?);
+        Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
     }
     Some(System { config: config.into(), board: board.clone(), console, el2: placed.el2, partitions })
 }
@@ -51,24 +53,36 @@ struct Assembly<'a> {
 }
 
 impl Assembly<'_> {
-    fn partition(&self, index: usize, payload: Payload, problems: &mut Problems) -> Option<Partition> {
+    /// Adds what `partition` runs; what is wrong with it is reported.
+    fn fill(&self, partition: &mut Partition, payload: Payload, problems: &mut Problems) {
         let views = views(self.draft, self.places);
-        let mut fitted = match payload {
-            Payload::Fitted(fitted) => fitted,
-            Payload::Fetched(fetched) => image::fit(self.draft, fetched, &views, problems)?,
-        };
-        let mut partition = self.bare(index, &fitted, problems);
-        if let Some(wanted) = self.draft.raw.device_tree {
-            self.add_device_tree(&mut fitted, wanted, &partition, &views, problems)?;
-        }
+        let Some(mut fitted) = self.fitted(partition, payload, &views, problems) else { return };
         self.add_zeroes(&mut fitted, &views);
         fitted.segments.sort_by_key(|segment| segment.ipa);
+        partition.entry = Ipa::new(fitted.entry);
         partition.segments = fitted.segments;
         partition.arguments = fitted.arguments;
-        Some(partition)
+        partition.elf = fitted.elf;
     }
 
-    fn bare(&self, index: usize, fitted: &Fitted, problems: &Problems) -> Partition {
+    fn fitted(
+        &self,
+        partition: &Partition,
+        payload: Payload,
+        views: &[View<'_>],
+        problems: &mut Problems,
+    ) -> Option<Fitted> {
+        let mut fitted = match payload {
+            Payload::Linux(fetched) => return linux::place(self.draft, &fetched, self.board, partition, problems),
+            Payload::Fitted(fitted) => fitted,
+            Payload::Fetched(fetched) => image::fit(self.draft, fetched, views, problems)?,
+        };
+        tree::add(self.draft, &mut fitted, views, self.board, partition, problems)?;
+        Some(fitted)
+    }
+
+    /// The partition with all that it has, and nothing yet that it runs.
+    fn bare(&self, index: usize, problems: &Problems) -> Partition {
         let mut interrupts: Vec<_> =
             self.draft.devices.iter().flat_map(|given| given.device.interrupts.iter().copied()).collect();
         interrupts.sort_unstable();
@@ -80,13 +94,13 @@ impl Assembly<'_> {
             vmid: index as u16 + 1,
             geometry: geometry(self.draft, self.board, self.places),
             regions: self.regions(problems),
+            console: self.draft.console.map(|console| GuestConsole::new(Ipa::new(console.value), &interrupts)),
             interrupts,
-            entry: Ipa::new(fitted.entry),
-            arguments: fitted.arguments,
+            entry: Ipa::new(0),
+            arguments: [0; 4],
             segments: Vec::new(),
             gic: self.draft.gic,
-            console: None,
-            elf: fitted.elf.clone(),
+            elf: None,
             trap_physical_timer: self.draft.raw.physical_timer == PhysicalTimer::Trapped,
         }
     }
@@ -116,33 +130,6 @@ impl Assembly<'_> {
         regions
     }
 
-    /// The generated tree; `args` become the guest's boot arguments, and x0 the tree's IPA.
-    fn add_device_tree(
-        &self,
-        fitted: &mut Fitted,
-        wanted: Spanned<DeviceTree>,
-        partition: &Partition,
-        views: &[View<'_>],
-        problems: &mut Problems,
-    ) -> Option<()> {
-        let bootargs = self.draft.raw.args.as_ref().map(|args| args.value.clone());
-        let tree = device_tree::generate(self.board, partition, &Chosen { bootargs, initrd: None });
-        let tree = tree.map_err(|error| problems.add(no_tree(wanted, &error))).ok()?;
-        let ipa = match wanted.value.ipa {
-            Some(ipa) => fixed(fitted, views, ipa, tree),
-            None => image::put(fitted, views, tree),
-        };
-        let Some(ipa) = ipa else {
-            let message = format!("no room for the device tree in the memory of partition `{}`", self.draft.name());
-            problems.add(
-                Problem::new(Code::NoRoomInMemory, wanted.span, message).help("leave `ipa` out, or give more memory"),
-            );
-            return None;
-        };
-        fitted.arguments = [ipa, 0, 0, 0];
-        Some(())
-    }
-
     /// Zeroes for what nothing is loaded into, where the configuration asks for them.
     fn add_zeroes(&self, fitted: &mut Fitted, views: &[View<'_>]) {
         let asked = |view: &&View<'_>| {
@@ -166,16 +153,4 @@ impl Assembly<'_> {
 fn zeroes(start: u64, end: u64) -> Option<Segment> {
     let zero_bytes = end.checked_sub(start).filter(|bytes| *bytes > 0)?;
     Some(Segment { ipa: Ipa::new(start), bytes: Vec::new(), zero_bytes })
-}
-
-fn fixed(fitted: &mut Fitted, views: &[View<'_>], ipa: u64, bytes: Vec<u8>) -> Option<u64> {
-    let end = ipa.checked_add(bytes.len() as u64)?;
-    let inside = views.iter().any(|view| view.ipa <= ipa && end <= view.ipa + view.size);
-    let clear = fitted.taken.iter().all(|(first, last)| end <= *first || *last <= ipa);
-    (inside && clear && ipa.is_multiple_of(8)).then(|| image::add(fitted, ipa, bytes))?;
-    Some(ipa)
-}
-
-fn no_tree(wanted: Spanned<DeviceTree>, error: &DeviceTreeError) -> Problem {
-    Problem::new(Code::NoDeviceTree, wanted.span, "no device tree can be made").here(error.to_string())
 }

@@ -3,12 +3,13 @@
 use septum_stage2::{Access, Granule, Ipa, Pa};
 
 use super::image::{Fetched, Fitted};
-use super::{cores, devices, memory};
+use super::tree::OwnTree;
+use super::{console, cores, devices, linux, memory};
 use crate::board::{Board, Device, PaSpan, REDISTRIBUTOR_BYTES};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
-use crate::source::Span;
+use crate::source::{Span, Spanned};
 use crate::system::GuestGic;
 
 /// A partition half-way.
@@ -32,6 +33,10 @@ pub(super) struct Draft<'a> {
     pub payload_bytes: u64,
     /// What it runs.
     pub payload: Option<Payload>,
+    /// Where it sees its emulated console.
+    pub console: Option<Spanned<u64>>,
+    /// The user's own device tree for it.
+    pub own_tree: Option<OwnTree>,
 }
 
 /// What a partition runs.
@@ -41,6 +46,8 @@ pub(super) enum Payload {
     Fetched(Fetched),
     /// Fitted.
     Fitted(Fitted),
+    /// A Linux guest: its device tree says what the partition has, so it is placed when that is known.
+    Linux(linux::Fetched),
 }
 
 /// A memory whose numbers are good each by itself.
@@ -104,7 +111,20 @@ impl<'a> Draft<'a> {
         let gic = guest_gic(board, cpus.len() as u64);
         pages.extend(cpu_interface(raw, board, granule, problems));
         let memory = memory::resolve(raw, granule, board, problems);
-        Self { raw, cpus, granule, memory, devices: given, pages, gic, payload_bytes: 0, payload: None }
+        let console = console::resolve(raw, board, problems);
+        Self {
+            raw,
+            cpus,
+            granule,
+            memory,
+            devices: given,
+            pages,
+            gic,
+            payload_bytes: 0,
+            payload: None,
+            console,
+            own_tree: None,
+        }
     }
 
     /// The partition's name.

@@ -77,8 +77,8 @@ impl View<'_> {
 /// Fetches and recognises a partition's image. `None` has been reported.
 pub(super) fn fetch(raw: &Partition, files: &dyn Files, problems: &mut Problems) -> Option<Fetched> {
     let image = raw.image.as_ref()?;
-    let Loaded { bytes, path } = load(raw, image, files, problems)?;
-    let payload = payload::read(&bytes).map_err(|error| problems.add(unfit(raw, image.span, &error))).ok()?;
+    let Loaded { bytes, path } = load(raw, "image", image, files, problems)?;
+    let payload = read(raw, "image", image, &bytes, problems)?;
     let payload = as_wanted(raw, payload, bytes);
     check_keys(raw, &payload, problems);
     Some(Fetched { payload, path })
@@ -92,7 +92,25 @@ fn as_wanted(raw: &Partition, payload: Payload, bytes: Vec<u8>) -> Payload {
     }
 }
 
-fn load(raw: &Partition, image: &Spanned<Image>, files: &dyn Files, problems: &mut Problems) -> Option<Loaded> {
+/// What kind of file `bytes`, the `what` of a partition, is. `None` has been reported.
+pub(super) fn read(
+    raw: &Partition,
+    what: &str,
+    image: &Spanned<Image>,
+    bytes: &[u8],
+    problems: &mut Problems,
+) -> Option<Payload> {
+    payload::read(bytes).map_err(|error| problems.add(unfit(raw, what, image.span, &error))).ok()
+}
+
+/// The file `image`, the `what` of a partition. `None` has been reported.
+pub(super) fn load(
+    raw: &Partition,
+    what: &str,
+    image: &Spanned<Image>,
+    files: &dyn Files,
+    problems: &mut Problems,
+) -> Option<Loaded> {
     let (loaded, name) = match &image.value {
         Image::Crate(name) => (files.partition(name), name),
         Image::Path(path) => (files.file(path), path),
@@ -103,17 +121,17 @@ fn load(raw: &Partition, image: &Spanned<Image>, files: &dyn Files, problems: &m
         Err(error) => error,
     };
     problems.add(match error {
-        FileError::Missing => missing(raw, image, name, files),
+        FileError::Missing => missing(raw, what, image, name, files),
         FileError::Unreadable(why) => {
-            let message = format!("the image `{name}` of partition `{}` cannot be had", raw.name.value);
+            let message = format!("the {what} `{name}` of partition `{}` cannot be had", raw.name.value);
             Problem::new(Code::ImageUnreadable, image.span, message).here(why)
         }
     });
     None
 }
 
-fn missing(raw: &Partition, image: &Spanned<Image>, name: &str, files: &dyn Files) -> Problem {
-    let (code, what, known) = match image.value {
+fn missing(raw: &Partition, what: &str, image: &Spanned<Image>, name: &str, files: &dyn Files) -> Problem {
+    let (code, lacking, known) = match image.value {
         Image::Crate(_) => (Code::UnknownPartition, "there is no partition crate", files.partitions()),
         Image::Path(_) => (Code::ImageMissing, "there is no file", Vec::new()),
         Image::Guest(_) => (Code::ImageMissing, "there is no guest", files.guests()),
@@ -124,17 +142,17 @@ fn missing(raw: &Partition, image: &Spanned<Image>, name: &str, files: &dyn File
         None if matches!(image.value, Image::Guest(_)) => format!("guests: {}", show::list(&known)),
         None => format!("crates: {}; a file's path has a `/` or a `.`", show::list(&known)),
     };
-    let message = format!("{what} `{name}`");
-    Problem::new(code, image.span, message).here(format!("image of partition `{}`", raw.name.value)).help(help)
+    let message = format!("{lacking} `{name}`");
+    Problem::new(code, image.span, message).here(format!("{what} of partition `{}`", raw.name.value)).help(help)
 }
 
-fn unfit(raw: &Partition, span: Span, error: &PayloadError) -> Problem {
+fn unfit(raw: &Partition, what: &str, span: Span, error: &PayloadError) -> Problem {
     let code = match error {
         PayloadError::Empty => Code::ImageEmpty,
         PayloadError::Machine(_) | PayloadError::BigEndian => Code::ImageNotAArch64,
         _ => Code::ImageMalformed,
     };
-    let message = format!("the image of partition `{}` cannot be run", raw.name.value);
+    let message = format!("the {what} of partition `{}` cannot be run", raw.name.value);
     Problem::new(code, span, message).here(error.to_string())
 }
 
@@ -173,7 +191,7 @@ pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], probl
         Payload::Raw(bytes) => fit.raw(bytes, problems)?,
     };
     fit.entry(fitted.entry, problems);
-    if draft.raw.device_tree.is_none() {
+    if draft.raw.device_tree.is_none() && draft.raw.dtb.is_none() {
         fit.arguments(&mut fitted, problems);
     }
     (problems.len() == before).then_some(fitted)

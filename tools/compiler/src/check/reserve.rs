@@ -16,6 +16,7 @@ use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Config, Stage2};
 use crate::source::Span;
+use crate::system::GuestConsole;
 
 const PAGE: u64 = 4096;
 const BLOCK: u64 = 0x20_0000;
@@ -107,7 +108,10 @@ fn requests(drafts: &[Draft<'_>]) -> (Vec<Index>, Vec<Request>) {
 fn seen(draft: &Draft<'_>) -> Vec<Gap> {
     let memory = draft.memory.iter().filter_map(|memory| Some((memory.ipa?, memory.size)));
     let pages = draft.pages.iter().map(|pages| (pages.ipa, pages.size));
-    let mut seen: Vec<_> = memory.chain(pages).map(|(start, size)| Gap { start, end: start + size }).collect();
+    let console =
+        draft.console.map(|console| (console.value, GuestConsole::BYTES.next_multiple_of(draft.granule.bytes())));
+    let mut seen: Vec<_> =
+        memory.chain(pages).chain(console).map(|(start, size)| Gap { start, end: start + size }).collect();
     seen.sort_unstable();
     seen
 }
@@ -180,8 +184,10 @@ fn check_fits(span: PaSpan, board: &Board, place: Span, problems: &mut Problems)
 
 fn payload_bytes(draft: &Draft<'_>) -> u64 {
     let args = draft.raw.args.as_ref().map_or(0, |args| args.value.len() as u64);
-    // Each segment is on pages of its own; a device tree takes at most a few pages.
-    draft.payload_bytes.next_multiple_of(PAGE) + args.next_multiple_of(PAGE) + 64 * PAGE
+    let bootargs = draft.raw.linux.as_ref().and_then(|linux| linux.value.bootargs.as_ref());
+    let bootargs = bootargs.map_or(0, |bootargs| bootargs.value.len() as u64);
+    // Each segment is on pages of its own; a generated device tree takes at most a few pages besides the bootargs.
+    draft.payload_bytes.next_multiple_of(PAGE) + (args + bootargs).next_multiple_of(PAGE) + 64 * PAGE
 }
 
 /// The plan's records and strings, generously.
@@ -240,7 +246,8 @@ pub(super) fn geometry(draft: &Draft<'_>, board: &Board, places: &[u64]) -> Geom
     let memory = draft.memory.iter().zip(places).map(|(memory, pa)| memory.ipa.unwrap_or(*pa) + memory.size);
     let pages = draft.pages.iter().map(|pages| pages.ipa.saturating_add(pages.size));
     let emulated = draft.emulated(board).into_iter().map(|(_, start, size)| start + size);
-    let end = memory.chain(pages).chain(emulated).max().unwrap_or(1);
+    let console = draft.console.map(|console| console.value.saturating_add(GuestConsole::BYTES));
+    let end = memory.chain(pages).chain(emulated).chain(console).max().unwrap_or(1);
     let bits = (u64::BITS - (end - 1).leading_zeros()).max(septum_stage2::geometry::IPA_BITS_MIN);
     Geometry::new(draft.granule, board.pa_range, bits.min(board.pa_range.bits())).unwrap_or(whole)
 }

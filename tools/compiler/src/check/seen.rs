@@ -6,6 +6,7 @@ use crate::board::Board;
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
+use crate::system::GuestConsole;
 
 /// Something at an intermediate address.
 #[derive(Clone)]
@@ -53,7 +54,13 @@ fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
         size,
         span: None,
     });
-    memories.chain(pages).chain(emulated).collect()
+    let console = draft.console.map(|console| Thing {
+        name: "the emulated console".into(),
+        start: console.value,
+        size: GuestConsole::BYTES,
+        span: Some(console.span),
+    });
+    memories.chain(pages).chain(emulated).chain(console).collect()
 }
 
 fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems) {

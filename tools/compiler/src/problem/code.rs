@@ -44,6 +44,8 @@ codes! {
     InvalidName = "E0009",
     /// A configuration has at least one partition.
     NoPartition = "E0010",
+    /// Keys that exclude each other do not stand together.
+    Exclusive = "E0011",
 
     /// The board has a folder in boards/.
     UnknownBoard = "E0101",
@@ -115,6 +117,8 @@ codes! {
     SharedBusMasterPage = "E0310",
     /// The GICv2 virtual CPU interface can be mapped alone with the partition's granule.
     GicGranule = "E0311",
+    /// The emulated console lies at a multiple of 4 KiB within the partition's addresses.
+    ConsoleAddress = "E0312",
 
     /// A partition has at least one core.
     NoCore = "E0401",
@@ -153,6 +157,18 @@ codes! {
     NoRoomInMemory = "E0512",
     /// A device tree can describe the partition.
     NoDeviceTree = "E0513",
+    /// A Linux guest's kernel is an arm64 Image.
+    NotAKernel = "E0514",
+    /// All cores of the board have the page size that the kernel is built for.
+    KernelPages = "E0515",
+    /// A device tree of the user's own can be read, and is at most 2 MiB long.
+    TreeUnreadable = "E0516",
+    /// A device tree names only addresses that its partition sees.
+    TreeAddress = "E0517",
+    /// A device tree names only interrupts that its partition has.
+    TreeInterrupt = "E0518",
+    /// A device tree names only cores that its partition has.
+    TreeCore = "E0519",
 
     /// The ranges of a board's file do not overlap each other.
     BoardOverlap = "E0601",

@@ -3,6 +3,7 @@
 use septum_stage2::{Access, Granule};
 use toml::de::DeValue;
 
+use super::linux::{self, Linux};
 use super::{Read, Size, Table, Value, choice};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{FileId, Span, Spanned};
@@ -29,6 +30,10 @@ pub struct Partition {
     pub cpus: Option<Spanned<Vec<Spanned<u32>>>>,
     /// `image`.
     pub image: Option<Spanned<Image>>,
+    /// `linux`, instead of `image`.
+    pub linux: Option<Spanned<Linux>>,
+    /// `dtb`: the user's own device tree, a file relative to the configuration.
+    pub dtb: Option<Spanned<String>>,
     /// `entry`, of a raw image.
     pub entry: Option<Spanned<u64>>,
     /// `load`, of a raw or arm64 image.
@@ -46,7 +51,9 @@ pub struct Partition {
     /// `dma = "trusted"`.
     pub dma: Option<Span>,
     /// `device-tree`.
-    pub device_tree: Option<Spanned<DeviceTree>>,
+    pub device_tree: Option<Spanned<Added>>,
+    /// `console`: an emulated PL011.
+    pub console: Option<Spanned<Added>>,
     /// `physical-timer`.
     pub physical_timer: PhysicalTimer,
 }
@@ -110,11 +117,11 @@ pub enum PhysicalTimer {
     Trapped,
 }
 
-/// `device-tree`: a generated one.
+/// `true` or `{ ipa = .. }`: something that the compiler adds to what the partition sees.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct DeviceTree {
+pub struct Added {
     /// Where; `None` lets the compiler choose.
-    pub ipa: Option<u64>,
+    pub ipa: Option<Spanned<u64>>,
 }
 
 /// Reads a configuration's outermost table.
@@ -143,9 +150,12 @@ fn read_partitions(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Partit
 fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Partition> {
     check_name("partition", &name, problems);
     let mut table = Table::open(value, format!("partition `{}`", name.value), name.span, problems)?;
+    let (image, linux) = linux::read_program(&mut table, problems);
     let partition = Partition {
         cpus: table.required("cpus", problems),
-        image: table.required("image", problems),
+        image,
+        linux,
+        dtb: table.optional("dtb", problems),
         entry: table.optional("entry", problems),
         load: table.optional("load", problems),
         args: table.optional("args", problems),
@@ -154,11 +164,13 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
         granule: table.optional("granule", problems),
         stage2: table.optional("stage2", problems).map_or(Stage2::Full, |stage2| stage2.value),
         dma: table.optional::<Trusted>("dma", problems).map(|dma| dma.span),
-        device_tree: table.optional::<Option<DeviceTree>>("device-tree", problems).and_then(present),
+        device_tree: table.optional::<Option<Added>>("device-tree", problems).and_then(present),
+        console: table.optional::<Option<Added>>("console", problems).and_then(present),
         physical_timer: table.optional("physical-timer", problems).map_or(PhysicalTimer::Given, |timer| timer.value),
         name,
     };
     table.close(problems);
+    linux::check_keys(&partition, problems);
     Some(partition)
 }
 
@@ -250,18 +262,18 @@ impl Read for Trusted {
     }
 }
 
-impl Read for Option<DeviceTree> {
+impl Read for Option<Added> {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         if let DeValue::Boolean(wanted) = value.node() {
-            return Some(wanted.then_some(DeviceTree { ipa: None }));
+            return Some(wanted.then_some(Added { ipa: None }));
         }
         if !value.node().is_table() {
             return value.wrong_type("true, or { ipa = .. }", problems);
         }
-        let mut table = Table::open(value, "`device-tree`", value.span(), problems)?;
-        let ipa = table.optional("ipa", problems).map(|ipa| ipa.value);
+        let mut table = Table::open(value, value.title(), value.span(), problems)?;
+        let ipa = table.optional("ipa", problems);
         table.close(problems);
-        Some(Some(DeviceTree { ipa }))
+        Some(Some(Added { ipa }))
     }
 }
 

@@ -35,6 +35,16 @@ pub fn partition_elf() -> Vec<u8> {
     ])
 }
 
+/// An arm64 Image with the header of one that is built for 4 KiB pages and may lie anywhere.
+pub fn kernel(bytes: usize, image_size: u64) -> Vec<u8> {
+    let mut kernel = vec![0x1f; bytes];
+    kernel[..64].fill(0);
+    kernel[16..24].copy_from_slice(&image_size.to_le_bytes());
+    kernel[24] = 0xa;
+    kernel[56..60].copy_from_slice(b"ARM\x64");
+    kernel
+}
+
 fn read(path: PathBuf) -> Result<Loaded, FileError> {
     match fs::read(&path) {
         Ok(bytes) => Ok(Loaded { bytes, path }),
@@ -74,13 +84,17 @@ impl Files for Tree {
     }
 
     fn guests(&self) -> Vec<String> {
-        vec!["u-boot-qemu_arm64".into()]
+        ["u-boot-qemu_arm64", "linux-6.1", "linux-6.1-rt", "linux-6.12", "busybox-initramfs"].map(str::to_owned).into()
     }
 
     fn guest(&self, name: &str) -> Result<Loaded, FileError> {
         match name {
             // As large as the real one, which tests do not fetch.
             "u-boot-qemu_arm64" => Ok(Loaded { bytes: vec![0x1f; 971_304], path: PathBuf::from(name) }),
+            "busybox-initramfs" => Ok(Loaded { bytes: vec![0x30; 1_848_000], path: PathBuf::from(name) }),
+            linux if self.guests().iter().any(|known| known == linux) => {
+                Ok(Loaded { bytes: kernel(0x10_0000, 0x220_0000), path: PathBuf::from(name) })
+            }
             _ => Err(FileError::Missing),
         }
     }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::check::Loaded;
+use septum_compiler::linux::initramfs;
+
 use super::apt::{Apt, AptError};
 use crate::cache::{Cache, CacheError, remove};
 
@@ -30,21 +33,21 @@ static GUESTS: [Guest; 5] = [
         member: "./usr/lib/u-boot/qemu_arm64/u-boot.bin",
     },
     Guest {
-        name: "Image-6.1",
+        name: "linux-6.1",
         suite: "bookworm",
         package: "linux-image-arm64",
         of_dependency: Some("linux-image-"),
         member: "./boot/vmlinuz-*",
     },
     Guest {
-        name: "Image-6.1-rt",
+        name: "linux-6.1-rt",
         suite: "bookworm",
         package: "linux-image-rt-arm64",
         of_dependency: Some("linux-image-"),
         member: "./boot/vmlinuz-*",
     },
     Guest {
-        name: "Image-6.12",
+        name: "linux-6.12",
         suite: "bookworm-backports",
         package: "linux-image-arm64",
         of_dependency: Some("linux-image-"),
@@ -82,16 +85,41 @@ pub enum GuestError {
     Cache(#[from] CacheError),
 }
 
-/// The guests that there are.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    GUESTS.iter().map(|guest| guest.name)
+/// A file that is made from a guest's whenever it is asked for, so that it is always that of this source tree.
+struct Made {
+    name: &'static str,
+    from: &'static str,
+    make: fn(&[u8]) -> Vec<u8>,
 }
 
-/// The path of guest `name` in the cache, fetched if it is missing; `None` if no guest has that name.
+static MADE: [Made; 1] = [Made { name: "busybox-initramfs", from: "busybox", make: initramfs::for_tests }];
+
+/// The guests that there are.
+pub fn names() -> impl Iterator<Item = &'static str> {
+    GUESTS.iter().map(|guest| guest.name).chain(MADE.iter().map(|made| made.name))
+}
+
+/// The content of guest `name`, as [`obtain`] finds it or made from that; `None` if no guest has that name.
+///
+/// # Errors
+/// It cannot be fetched or read.
+pub fn content(name: &str, say: &dyn Fn(&str)) -> Result<Option<Loaded>, GuestError> {
+    let made = MADE.iter().find(|made| made.name == name);
+    let Some(path) = obtain(name, say)? else { return Ok(None) };
+    let bytes = fs::read(&path).map_err(|source| CacheError::Io { path: path.clone(), source })?;
+    Ok(Some(match made {
+        Some(made) => Loaded { bytes: (made.make)(&bytes), path },
+        None => Loaded { bytes, path },
+    }))
+}
+
+/// The path of guest `name`, or of what it is made from, in the cache, fetched if it is missing; `None` if no guest has
+/// that name.
 ///
 /// # Errors
 /// It cannot be fetched.
 pub fn obtain(name: &str, say: &dyn Fn(&str)) -> Result<Option<PathBuf>, GuestError> {
+    let name = MADE.iter().find(|made| made.name == name).map_or(name, |made| made.from);
     let Some(guest) = GUESTS.iter().find(|guest| guest.name == name) else { return Ok(None) };
     let cache = Cache::open()?;
     let path = cache.path("guests").join(name);

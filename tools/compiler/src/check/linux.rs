@@ -1,0 +1,119 @@
+//! A Linux guest: its files fetched and recognised, and placed when everything else of the partition is known.
+
+use septum_stage2::Access;
+
+use super::draft::Draft;
+use super::image::{self, Fitted};
+use super::{Files, Loaded, tree};
+use crate::board::Board;
+use crate::linux::{self, LinuxError, Part};
+use crate::payload::{LinuxImage, Payload};
+use crate::problem::show;
+use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::{Image, Partition as Raw};
+use crate::raw::linux::Linux;
+use crate::source::{Span, Spanned};
+use crate::system::Partition;
+
+/// The files of a Linux guest.
+#[derive(Clone, Debug)]
+pub(super) struct Fetched {
+    kernel: LinuxImage,
+    initrd: Option<Vec<u8>>,
+}
+
+impl Fetched {
+    /// Bytes that they take in the image file, at most.
+    pub fn bytes(&self) -> u64 {
+        self.kernel.bytes.len() as u64 + self.initrd.as_ref().map_or(0, |initrd| initrd.len() as u64)
+    }
+}
+
+/// Fetches and recognises the files of `linux`. `None` has been reported.
+pub(super) fn fetch(raw: &Raw, linux: &Linux, files: &dyn Files, problems: &mut Problems) -> Option<Fetched> {
+    let kernel = linux.kernel.as_ref().and_then(|kernel| fetch_kernel(raw, kernel, files, problems));
+    let initrd = match &linux.initrd {
+        Some(initrd) => Some(image::load(raw, Part::Initrd.name(), initrd, files, problems)?.bytes),
+        None => None,
+    };
+    Some(Fetched { kernel: kernel?, initrd })
+}
+
+fn fetch_kernel(raw: &Raw, kernel: &Spanned<Image>, files: &dyn Files, problems: &mut Problems) -> Option<LinuxImage> {
+    let what = Part::Kernel.name();
+    let Loaded { bytes, .. } = image::load(raw, what, kernel, files, problems)?;
+    let found = match image::read(raw, what, kernel, &bytes, problems)? {
+        Payload::LinuxImage(image) => return Some(image),
+        Payload::Elf(_) => "an ELF: the Image that boots is another file, arch/arm64/boot/Image of the kernel's build",
+        Payload::Raw(_) => "no file with an arm64 Image's header",
+    };
+    let message = format!("the kernel of partition `{}` is no arm64 Image", raw.name.value);
+    problems.add(Problem::new(Code::NotAKernel, kernel.span, message).here(found));
+    None
+}
+
+/// Places the guest in the memory of `partition`. `None` has been reported.
+pub(super) fn place(
+    draft: &Draft<'_>,
+    fetched: &Fetched,
+    board: &Board,
+    partition: &Partition,
+    problems: &mut Problems,
+) -> Option<Fitted> {
+    let spanned = draft.raw.linux.as_ref()?;
+    let guest = linux::Linux {
+        kernel: &fetched.kernel,
+        initrd: fetched.initrd.as_deref(),
+        bootargs: spanned.value.bootargs.as_ref().map(|bootargs| bootargs.value.as_str()),
+        tree: draft.own_tree.as_ref().map(|tree| tree.content.as_slice()),
+    };
+    match linux::place(board, partition, &guest) {
+        Ok(placement) => Some(Fitted {
+            entry: placement.entry.get(),
+            segments: placement.segments,
+            arguments: placement.arguments,
+            ..Fitted::default()
+        }),
+        Err(error) => {
+            problems.add(misfit(draft, board, spanned, &error));
+            None
+        }
+    }
+}
+
+fn misfit(draft: &Draft<'_>, board: &Board, linux: &Spanned<Linux>, error: &LinuxError) -> Problem {
+    let name = draft.name();
+    let kernel = linux.value.kernel.as_ref().map_or(linux.span, |kernel| kernel.span);
+    match error {
+        LinuxError::NoMemory => {
+            let message = format!("the kernel of partition `{name}` needs more than any of its memory allows");
+            let problem = Problem::new(Code::SegmentAccess, kernel, message).here(format!("needs {}", Access::RWX));
+            problem.help("give one of them access = \"rwx\"")
+        }
+        LinuxError::DoesNotFit { part, memory, end, limit } => {
+            let message = format!("no room for the {} in the memory of partition `{name}`", part.name());
+            let here = format!("would end at {}", show::address(*end));
+            let problem = Problem::new(Code::NoRoomInMemory, span_of(*part, linux), message).here(here);
+            let own = draft.memory.iter().find(|own| own.raw.name.value == *memory);
+            let place = own.map_or(linux.span, |own| own.raw.name.span);
+            problem.label(place, format!("`{memory}` ends at {}", show::address(*limit))).help("give it more memory")
+        }
+        LinuxError::Pages(pages) => {
+            let message = format!("the kernel of partition `{name}` cannot run on board `{}`", board.name);
+            let problem = Problem::new(Code::KernelPages, kernel, message).here(format!("built for {pages} pages"));
+            let has: Vec<_> = board.granules.iter().map(ToString::to_string).collect();
+            problem.help(format!("pages of all its cores: {}", show::list(&has)))
+        }
+        LinuxError::TreeTooLarge(_) | LinuxError::Tree(_) => tree::unreadable(draft.raw, &error.to_string()),
+        LinuxError::Generate(error) => tree::not_made(linux.span, error),
+    }
+}
+
+fn span_of(part: Part, linux: &Spanned<Linux>) -> Span {
+    let file = match part {
+        Part::Kernel => linux.value.kernel.as_ref(),
+        Part::Initrd => linux.value.initrd.as_ref(),
+        Part::Tree => None,
+    };
+    file.map_or(linux.span, |file| file.span)
+}
