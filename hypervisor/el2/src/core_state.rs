@@ -17,11 +17,12 @@ use core::ptr;
 use core::sync::atomic::AtomicU8;
 
 use septum_el2::ring::{Positions, Ring};
+use septum_el2::vgic::sgi::Peers;
 use septum_el2::vgic::state::Mailbox;
 use septum_plan::{CoreRecord, PartitionRecord, Plan, space};
 
 use crate::arch::exception;
-use crate::interrupts::{Controller, Guest};
+use crate::interrupts::{self, Controller, Guest};
 use crate::partition::Progress;
 use crate::partition::cores::Vcpu;
 use crate::{checks, log, time};
@@ -53,7 +54,10 @@ pub struct Assignment {
 }
 
 /// One core's own state. Other cores never see it.
+#[repr(C)]
 pub struct CoreState {
+    /// Where SGIs go. First, because that saves the way there an instruction.
+    pub peers: Peers<'static>,
     /// The core's index in the plan.
     pub index: u16,
     /// The plan.
@@ -113,7 +117,10 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
     // SAFETY: the plan is checked, so the interrupt controller is mapped as it says.
     let controller = unsafe { Controller::new(plan.header(), plan.gic()) };
     let assignment = assignment(&plan, index);
+    // SAFETY: `prepare` has written it, and it holds atomics only.
+    let shared = unsafe { &*(shared_address(index) as *const Shared) };
     let state = CoreState {
+        peers: interrupts::peers(&plan, &shared.mailbox, assignment),
         index,
         // SAFETY: the plan is checked, so its console is mapped as it says.
         log: unsafe { log::Local::new(&plan) },
@@ -125,8 +132,7 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
         line: log::line::Local::new(),
         time: time::Local::new(),
         controller,
-        // SAFETY: `prepare` has written it, and it holds atomics only.
-        shared: unsafe { &*(shared_address(index) as *const Shared) },
+        shared,
         denied: Cell::new(0),
         reporting: Cell::new(false),
     };

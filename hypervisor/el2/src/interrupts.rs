@@ -4,7 +4,7 @@
 mod guest;
 mod hardware;
 
-pub use guest::{Guest, publish};
+pub use guest::{Guest, peers, publish, quick_sgi};
 
 use septum_el2::gic::{self, CpuInterface, GicError, distributor, v2, v3};
 use septum_plan::{CoreRecord, GicVersion, PlanHeader};

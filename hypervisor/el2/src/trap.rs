@@ -5,7 +5,7 @@ mod fault;
 mod interrupt_controller;
 mod own_fault;
 
-pub use interrupt_controller::{NOT_ACKNOWLEDGED, take_interrupt};
+pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_system_register, take_interrupt};
 pub use own_fault::own_fault;
 
 use septum_el2::call;
@@ -49,7 +49,7 @@ fn quick_call(frame: &mut CallerSaved) -> u64 {
 fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
     let [number, ..] = &mut frame.x;
     if esr != ESR_SMC_0 {
-        return interrupt_controller::hot(frame, esr);
+        return interrupt_controller::hot_access(frame, esr);
     }
     if *number as u32 != psci::VERSION {
         return DECLINED;

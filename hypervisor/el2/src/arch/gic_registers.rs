@@ -188,10 +188,9 @@ impl CpuInterface for SystemInterface {
     #[inline(always)]
     fn send(&self, ipi_word: u64) {
         // SAFETY: the barrier makes what was stored before visible to the target (IHI 0069H 12.2.20 asks for it), then
-        // ICC_SGI1R_EL1 raises EL2's own interrupt there.
-        unsafe {
-            asm!("dsb ishst", "msr S3_0_C12_C11_5, {}", "isb", in(reg) ipi_word, options(nostack, preserves_flags))
-        };
+        // ICC_SGI1R_EL1 raises EL2's own interrupt there; the next context synchronization, such as the return to the
+        // partition, sees to it that it does.
+        unsafe { asm!("dsb ishst", "msr S3_0_C12_C11_5, {}", in(reg) ipi_word, options(nostack, preserves_flags)) };
     }
 }
 

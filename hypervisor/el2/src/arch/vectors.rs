@@ -100,6 +100,7 @@ global_asm!(
     SGI_ENABLED = const offset_of!(Mailbox, sgi_enabled),
     NOT_ACKNOWLEDGED = const trap::NOT_ACKNOWLEDGED as i64,
     HOT = sym trap::hot,
+    HOT_SYSTEM_REGISTER = sym trap::hot_system_register,
     INTERRUPT = sym trap::interrupt,
     RARE = sym trap::rare,
     OWN_FAULT = sym trap::own_fault,

@@ -45,17 +45,19 @@
     b       own_fault
 .endm
 
-// From a partition, synchronous: first the hot paths, then, with the whole frame, everything else.
+// From a partition, synchronous: first the hot paths, then, with the whole frame, everything else. Bit 29 of ESR_EL2 tells
+// trapped system registers (EC 0x18) from HVC (0x16), SMC (0x17) and data aborts (0x24).
 .macro synchronous
     .balign 0x80
-    save_caller_saved
+    stp     x0, x1, [sp, #-{FRAME_BYTES}]!
+    stp     x2, x3, [sp, #16 * 1]
     mrs     x1, esr_el2
+    tbnz    w1, #29, system_register
+    save_other_caller_saved
     mov     x0, sp
     bl      {HOT}
-    cbnz    x0, 1f
+    cbnz    x0, synchronous_rest
     restore_caller_saved_and_return
-1:  mov     x1, #0
-    b       rare
 .endm
 
 // From a partition, a physical interrupt. With a GICv3, a PPI of the guest's goes straight into list register 0 if that
@@ -67,8 +69,7 @@
     mrs     x1, tpidr_el2
     add     x1, x1, #{MAILBOX}
     ldr     w2, [x1, #{ALL_EMPTY}]
-    mov     x0, #{NOT_ACKNOWLEDGED}
-    cbz     w2, interrupt_rest
+    cbz     w2, interrupt_not_acknowledged
     mrs     x0, S3_0_C12_C12_0          // ICC_IAR1_EL1
     sub     w2, w0, #16
     cmp     w2, #16
@@ -113,8 +114,19 @@ vectors:
     .endr
     .balign 0x80
 
-// EL2's IPI, mostly because of one virtual SGI. If that is all, and nothing is in the list registers or watched for, it
-// goes into list register 0.
+system_register:
+    save_other_caller_saved
+    mov     x0, sp
+    bl      {HOT_SYSTEM_REGISTER}
+    cbnz    x0, synchronous_rest
+    restore_caller_saved_and_return
+
+synchronous_rest:
+    mov     x1, #0
+    b       rare
+
+// EL2's IPI, mostly because of one virtual SGI. If that is all, and nothing is in the list registers, it goes into list
+// register 0.
 interrupt_no_ppi:
     cbnz    w0, interrupt_rest
     isb                                 // what the sender stored is read after its IPI
@@ -127,14 +139,10 @@ interrupt_no_ppi:
     sub     w3, w2, #1
     tst     w3, w2
     b.ne    interrupt_rest
-    mrs     x3, S3_4_C12_C11_0          // ICH_HCR_EL2: enabled, and nothing else
-    cmp     x3, #1
-    b.ne    interrupt_rest
     mrs     x3, S3_4_C12_C11_5          // ICH_ELRSR_EL2
     ldr     w0, [x1, #{ALL_EMPTY}]
     cmp     w0, w3
-    mov     x0, #0
-    b.ne    interrupt_rest
+    b.ne    interrupt_of_el2
     add     x1, x1, #{SGI_PENDING}
 1:  ldxr    w0, [x1]
     bic     w0, w0, w2
@@ -151,6 +159,11 @@ interrupt_no_ppi:
     ldp     x0, x1, [sp], #{FRAME_BYTES}
     eret
 
+interrupt_of_el2:
+    mov     x0, #0
+    b       interrupt_rest
+interrupt_not_acknowledged:
+    mov     x0, #{NOT_ACKNOWLEDGED}
 interrupt_rest:
     save_other_caller_saved
     mov     x1, x0

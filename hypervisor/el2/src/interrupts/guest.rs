@@ -3,17 +3,17 @@
 use core::cell::RefCell;
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_el2::gic::{offset, v2};
+use septum_el2::gic::{CpuInterface, offset, v2};
 use septum_el2::vgic::quick::Quick;
-use septum_el2::vgic::sgi::{self, SgiRegister};
+use septum_el2::vgic::sgi::{Peers, SgiRegister};
 use septum_el2::vgic::state::{Mailbox, Queue, Spis, bit};
 use septum_el2::vgic::{Partition, Vgic, distributor, redistributor};
-use septum_plan::Plan;
 use septum_plan::record::{NO_ADDRESS, flag};
+use septum_plan::{GicVersion, Plan};
 
 use super::Controller;
 use super::hardware::{Cores, V2, V3};
-use crate::arch::gic_registers::{self, Frame};
+use crate::arch::gic_registers::{self, Frame, SystemInterface};
 use crate::core_state::{self, Assignment, CoreState};
 
 /// What guests say about the board's SPIs.
@@ -68,6 +68,7 @@ impl Guest {
         let vcpus = plan.vcpus(record);
         let cores = Cores { vcpus, records: plan.cores() };
         let own_timer = record.flags & flag::TRAP_PHYSICAL_TIMER == 0;
+        let own = core_state::mailbox(plan.cores(), index)?;
         let v3 = matches!(controller, Controller::V3 { .. });
         Some(Self {
             hardware: Version::new(controller, cores),
@@ -77,7 +78,7 @@ impl Guest {
                 v3,
             ),
             vcpu: assignment.vcpu.into(),
-            own: core_state::mailbox(plan.cores(), index)?,
+            own,
             queue: RefCell::new(Queue::new()),
             gicd_ipa: record.gicd_ipa,
             gicd_bytes: window(record.gicd_ipa, distributor::frame_bytes(v3).into()),
@@ -185,12 +186,6 @@ impl Guest {
         true
     }
 
-    /// The guest writes `value` to ICC_SGI1R_EL1; `false`, and nothing done, if it is not the usual case.
-    #[inline(always)]
-    pub fn quick_sgi(&self, value: u64) -> bool {
-        matches!(&self.hardware, Version::V3(hardware) if sgi::quick_send(hardware, self.vcpu, value))
-    }
-
     /// The guest writes `value` to one of GICv3's SGI registers; `false` on GICv2, which has none.
     #[inline(always)]
     pub fn send_sgi(&self, register: SgiRegister, value: u64) -> bool {
@@ -260,6 +255,21 @@ const fn page(ipa: u64, offset: u64) -> u64 {
 /// `bytes`, or none where there is no address.
 const fn window(ipa: u64, bytes: u64) -> u64 {
     if ipa == NO_ADDRESS { 0 } else { bytes }
+}
+
+/// The virtual cores to which a core with this `assignment` sends SGIs; none with a GICv2, or without a partition.
+pub fn peers(plan: &Plan<'static>, own: &'static Mailbox, assignment: Option<Assignment>) -> Peers<'static> {
+    let assignment = assignment.filter(|_| plan.gic() == GicVersion::V3);
+    Peers::new(own, |vcpu| {
+        let assignment = assignment.filter(|assignment| vcpu != usize::from(assignment.vcpu))?;
+        Cores { vcpus: plan.vcpus(assignment.record), records: plan.cores() }.mailbox(vcpu)
+    })
+}
+
+/// The guest has written `value` to ICC_SGI1R_EL1; `false`, and nothing done, if it is not an SGI to one peer.
+#[inline(always)]
+pub fn quick_sgi(peers: &Peers<'_>, value: u64) -> bool {
+    peers.post(value).map(|word| SystemInterface.send(word)).is_some()
 }
 
 /// Leaves the word that reaches this core, and GICv2's interface bit, where the partition's other cores find them.

@@ -26,8 +26,9 @@ impl Cores {
         self.records.get(usize::from(*self.vcpus.get(vcpu)?))
     }
 
+    /// Virtual core `vcpu`'s mailbox.
     #[inline(always)]
-    fn mailbox(&self, vcpu: usize) -> Option<&'static Mailbox> {
+    pub fn mailbox(&self, vcpu: usize) -> Option<&'static Mailbox> {
         self.vcpus.get(vcpu).map(|index| core_state::mailbox(self.records, *index))?
     }
 }

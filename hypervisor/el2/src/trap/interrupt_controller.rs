@@ -7,7 +7,7 @@ use super::{DECLINED, DONE, INSTRUCTION_BYTES};
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
-use crate::interrupts::Guest;
+use crate::interrupts::{self, Guest};
 use crate::time;
 
 /// Registers as a trap saved them, all or some.
@@ -47,16 +47,36 @@ impl Registers for Frame {
     }
 }
 
-/// The hot path: a load or store of a low register, or a write of an SGI register.
+/// The hot path of data aborts: a load or store of a low register.
 #[inline(always)]
-pub fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
+pub fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
     let Some(guest) = &this_core().guest else { return DECLINED };
-    let quick = if Access::is_word(esr) {
-        quick_access(guest, frame, esr).is_some()
-    } else {
-        SystemWrite::is_sgi1r(esr) && frame.get(SystemWrite::register(esr)).is_some_and(|value| guest.quick_sgi(value))
-    };
-    if !quick && !emulate(guest, frame, esr) {
+    if !Access::is_word(esr) || quick_access(guest, frame, esr).is_none() {
+        return slow(frame, esr);
+    }
+    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
+    DONE
+}
+
+/// The hot path of trapped system registers: [`DONE`] or [`DECLINED`]. The vector calls it, so that an SGI to another
+/// core is not looked for among other traps.
+pub extern "C" fn hot_system_register(frame: &mut CallerSaved, esr: u64) -> u64 {
+    // Without the zero register, which is no SGI's usual source.
+    let value = frame.x.get(usize::from(SystemWrite::register(esr)));
+    if let Some(value) = value.filter(|_| SystemWrite::is_sgi1r(esr))
+        && interrupts::quick_sgi(&this_core().peers, *value)
+    {
+        exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
+        return DONE;
+    }
+    slow(frame, esr)
+}
+
+/// What is not quick.
+#[cold]
+#[inline(never)]
+fn slow(frame: &mut CallerSaved, esr: u64) -> u64 {
+    if !this_core().guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr)) {
         return DECLINED;
     }
     exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));

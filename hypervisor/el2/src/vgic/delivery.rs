@@ -450,6 +450,9 @@ impl<H: Hardware> Vgic<'_, H> {
         if !self.queue.parked.is_empty() {
             wanted |= control::NOT_PRESENT | if H::V3 { control::TRAP_DEACTIVATE } else { 0 };
         }
+        if left || !self.queue.parked.is_empty() {
+            self.own.work.fetch_or(work::BUSY, Relaxed);
+        }
         self.hardware.set_control(wanted);
     }
 

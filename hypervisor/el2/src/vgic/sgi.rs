@@ -1,7 +1,9 @@
 //! Software-generated interrupts: GICv2's GICD_SGIR and pending registers, GICv3's ICC_SGI*R_EL1. They reach the
 //! partition's own virtual cores only, because the numbers in them are virtual ones.
 
-use super::state::Bits;
+use core::sync::atomic::Ordering::Relaxed;
+
+use super::state::{Bits, Mailbox};
 use super::{Hardware, Vgic};
 
 /// Which of GICv3's three registers an SGI is sent by.
@@ -15,29 +17,46 @@ pub enum SgiRegister {
     Group0,
 }
 
-/// ICC_SGI1R_EL1's target list and INTID: all that a write to cores of the first cluster has set.
-const TARGETS_AND_INTID: u64 = 0xffff | 0xf << 24;
+/// ICC_SGI1R_EL1.INTID.
+const INTID: u64 = 0xf << 24;
 
-/// GICv3: virtual core `vcpu` has written `value` to ICC_SGI1R_EL1. The usual case, some other cores of the first
-/// cluster; `false` if it is not that, and nothing is done.
-#[inline(always)]
-pub fn quick_send<H: Hardware>(hardware: &H, vcpu: usize, value: u64) -> bool {
-    let targets = value as u32 & 0xffff;
-    if value & !TARGETS_AND_INTID != 0 || targets & super::bit(vcpu as u32) != 0 || vcpu > 15 {
-        return false;
-    }
-    let intid = (value >> 24) as u32 & 0xf;
-    for target in Bits(targets) {
-        post_group_1(hardware, target as usize, intid);
-    }
-    true
+/// The other virtual cores of the first cluster, as a virtual core sends SGIs to one of them again and again.
+#[derive(Clone, Copy)]
+pub struct Peers<'a> {
+    /// Virtual core 15's first: found by leading zeroes, which are one instruction.
+    mailboxes: [&'a Mailbox; 16],
+    /// Bits that ICC_SGI1R_EL1 may have for it to go to them alone.
+    allowed: u64,
 }
 
-#[inline(always)]
-fn post_group_1<H: Hardware>(hardware: &H, vcpu: usize, intid: u32) {
-    let Some(mailbox) = hardware.mailbox(vcpu) else { return };
-    if mailbox.private(intid).group_1() && !mailbox.post_sgi(intid, None) {
-        hardware.kick(vcpu);
+impl<'a> Peers<'a> {
+    /// The peers of the virtual core that has mailbox `own`: those of virtual cores 0 to 15 that `others` gives.
+    pub fn new(own: &'a Mailbox, others: impl Fn(usize) -> Option<&'a Mailbox>) -> Self {
+        let mut peers = Self { mailboxes: [own; 16], allowed: INTID };
+        for (vcpu, place) in peers.mailboxes.iter_mut().rev().enumerate() {
+            if let Some(mailbox) = others(vcpu) {
+                *place = mailbox;
+                peers.allowed |= u64::from(super::bit(vcpu as u32));
+            }
+        }
+        peers
+    }
+
+    /// The guest has written `value` to ICC_SGI1R_EL1. If that is an SGI to one peer and in group 1 there, makes it
+    /// pending and returns the peer's IPI word; otherwise does nothing.
+    #[inline(always)]
+    pub fn post(&self, value: u64) -> Option<u64> {
+        let targets = (value as u32) << 16;
+        if value & !self.allowed != 0 || targets & targets.wrapping_sub(1) != 0 {
+            return None;
+        }
+        let intid = (value >> 24) as u32 & 0xf;
+        let mailbox = self.mailboxes.get(targets.leading_zeros() as usize)?;
+        if !mailbox.private(intid).group_1() {
+            return None;
+        }
+        mailbox.post_sgi(intid, None);
+        Some(mailbox.ipi_word.load(Relaxed))
     }
 }
 

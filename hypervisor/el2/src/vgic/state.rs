@@ -143,6 +143,8 @@ pub mod work {
     pub const CONTROL: u32 = 1 << 2;
     /// An interrupt that EL2 makes is pending.
     pub const MADE: u32 = 1 << 3;
+    /// More waits than list registers hold, or something is parked: an SGI is not the only concern.
+    pub const BUSY: u32 = 1 << 5;
     /// Something outside the interrupt controller: the caller of [`crate::vgic::Vgic::on_ipi`] looks after it.
     pub const OUTSIDE: u32 = 1 << 4;
 }
