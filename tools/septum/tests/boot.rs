@@ -12,7 +12,7 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use septum_plan::{BootBlock, boot};
+use septum_plan::{BootBlock, CoreRecord, PlanHeader, boot};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Longest that EL2 may take to say it: a guard against a board that hangs, not a measure of time.
@@ -267,6 +267,34 @@ fn a_damaged_payload_stops_its_own_partition_only() {
     let machine = Machine::start(&VIRT, &el2, &image, Start::Kernel);
     machine.says("partition `prober` not started: L01");
     machine.says(ENDED);
+}
+
+#[test]
+fn a_boot_core_that_the_plan_does_not_have_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    change_plan(&mut image, |plan| {
+        let (header, _) = PlanHeader::ref_from_prefix(plan).unwrap();
+        let first = header.cores.offset as usize;
+        let (core, _) = CoreRecord::mut_from_prefix(&mut plan[first..]).unwrap();
+        core.mpidr = 0x100;
+    });
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B07");
+}
+
+#[test]
+fn a_plan_that_is_whole_but_of_another_kind_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    change_plan(&mut image, |plan| PlanHeader::mut_from_prefix(plan).unwrap().0.version += 1);
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B08");
+}
+
+/// Changes the plan and makes both seals right again.
+fn change_plan(image: &mut [u8], change: impl FnOnce(&mut [u8])) {
+    let mut block = boot_block(image);
+    let plan = &mut image[(block.plan - block.load) as usize..][..block.sealed_bytes as usize];
+    change(plan);
+    block.sealed = septum_plan::seal(plan);
+    image[boot::OFFSET..][..size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
 }
 
 #[test]
