@@ -32,3 +32,15 @@ fn the_text_says_what_the_numbers_say() {
     assert!(text.contains(expected), "{text}");
     assert!(text.contains("telemetry  channel  rw   [0x60000000..0x60010000) -> 0x7e000000  64 KiB"), "{text}");
 }
+
+#[test]
+fn free_ram_is_in_the_map_and_nothing_overlaps_it() {
+    let image = image::build(&support::systems()[0], &support::el2_elf()).unwrap();
+    let reader = image::reader::Reader::new(image.bytes()).unwrap();
+    let map = report::memory_map(&reader.plan().unwrap());
+    let free = |entry: &&report::MapEntry| entry.owner == report::Owner::Nobody;
+    let ram: u64 = map.iter().filter(|entry| (0x4000_0000..0xc000_0000).contains(&entry.pa)).map(|e| e.size).sum();
+    // The channel is in the map twice, once for each end.
+    assert_eq!(ram, 0x8000_0000 + 0x1_0000);
+    assert_eq!(map.iter().find(free).map(|entry| (entry.pa, entry.size)), Some((0x4000_0000, 0x20_0000)));
+}

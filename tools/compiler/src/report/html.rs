@@ -34,6 +34,7 @@ fn owner_name(inspection: &Inspection, owner: Owner) -> String {
     match owner {
         Owner::El2 => "EL2".to_owned(),
         Owner::Board => "board".to_owned(),
+        Owner::Nobody => String::new(),
         Owner::Partition(index) => {
             inspection.partitions.get(index as usize).map_or(String::new(), |partition| partition.name.clone())
         }
@@ -71,6 +72,7 @@ pub(super) fn colour(owner: Owner) -> String {
     match owner {
         Owner::El2 => "#888".to_owned(),
         Owner::Board => "#ddd".to_owned(),
+        Owner::Nobody => "#fff".to_owned(),
         // The golden angle spreads any number of hues.
         Owner::Partition(index) => format!("hsl({} 65% 72%)", (u32::from(index) * 137 + 200) % 360),
     }

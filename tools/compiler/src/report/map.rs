@@ -12,6 +12,8 @@ pub enum Owner {
     Board,
     /// The partition's with this index.
     Partition(u16),
+    /// Nobody's: free RAM.
+    Nobody,
 }
 
 /// A piece of physical memory with an owner.
@@ -29,12 +31,59 @@ pub struct MapEntry {
     pub owner: Owner,
 }
 
-/// All that `plan` names, by rising physical address. EL2's memory is one entry; its parts are left out.
+/// All that `plan` names and the RAM that is free, by rising physical address. EL2's memory is one entry, without its
+/// parts; so are devices in a row that nobody was given.
 pub fn memory_map(plan: &Plan<'_>) -> Vec<MapEntry> {
-    let mut map: Vec<MapEntry> =
-        plan.regions().iter().filter(|region| !is_part(region)).map(|r| entry(plan, r)).collect();
-    map.sort_by_key(|entry| (entry.pa, entry.owner));
+    let regions = plan.regions().iter().filter(|region| !is_part(region));
+    let mut map: Vec<MapEntry> = regions.map(|region| entry(plan, region)).collect();
+    sort(&mut map);
+    let free = free(plan, &map);
+    let mut map = joined(map);
+    map.extend(free);
+    sort(&mut map);
     map
+}
+
+fn sort(map: &mut [MapEntry]) {
+    map.sort_by_key(|entry| (entry.pa, entry.owner));
+}
+
+/// RAM that is in no entry of `map`.
+fn free(plan: &Plan<'_>, map: &[MapEntry]) -> Vec<MapEntry> {
+    let mut free = Vec::new();
+    for ram in plan.ram() {
+        let end = ram.pa + ram.size;
+        let mut done = ram.pa;
+        for entry in map.iter().filter(|entry| entry.pa < end && entry.pa.saturating_add(entry.size) > ram.pa) {
+            add_free(&mut free, done, entry.pa);
+            done = done.max(entry.pa.saturating_add(entry.size));
+        }
+        add_free(&mut free, done, end);
+    }
+    free
+}
+
+fn add_free(free: &mut Vec<MapEntry>, pa: u64, end: u64) {
+    if pa < end {
+        let (name, kind, owner) = ("free".to_owned(), RegionKind::Memory, Owner::Nobody);
+        free.push(MapEntry { pa, size: end - pa, name, kind, owner });
+    }
+}
+
+/// `map` with runs of devices that nobody was given made one entry each.
+fn joined(map: Vec<MapEntry>) -> Vec<MapEntry> {
+    let spare = |entry: &MapEntry| entry.owner == Owner::Board && entry.kind == RegionKind::Device;
+    let runs = map.chunk_by(|one, next| spare(one) && spare(next));
+    runs.filter_map(|run| {
+        let (first, last) = (run.first()?, run.last()?);
+        let name = match run.len() {
+            1 => first.name.clone(),
+            devices => format!("{} to {}, {devices} devices", first.name, last.name),
+        };
+        let size = run.iter().fold(0, |sum: u64, entry| sum.saturating_add(entry.size));
+        Some(MapEntry { name, size, ..first.clone() })
+    })
+    .collect()
 }
 
 fn is_part(region: &RegionRecord) -> bool {

@@ -18,7 +18,7 @@ const GAP: u32 = 14;
 const LEAST: u32 = 20;
 const DOUBLING: u32 = 2;
 
-/// The SVG element for `map`; `owner` names an entry's owner.
+/// The SVG element for `map`; `owner` names an entry's owner, "" for nobody.
 pub(super) fn svg(map: &[MapEntry], owner: impl Fn(&MapEntry) -> String) -> String {
     let mut body = String::new();
     let mut top = GAP;
@@ -53,6 +53,7 @@ fn bar(body: &mut String, entry: &MapEntry, top: u32, height: u32, owner: &str) 
         "<rect x=\"{BAR}\" y=\"{top}\" width=\"{BAR_WIDTH}\" height=\"{height}\" fill=\"{}\" stroke=\"#333\"{dashes}/>",
         colour(entry.owner)
     );
-    let label = format!("{owner}: {} ({})", entry.name, size(entry.size));
+    let owner = if owner.is_empty() { String::new() } else { format!("{owner}: ") };
+    let label = format!("{owner}{} ({})", entry.name, size(entry.size));
     let _ = writeln!(body, "<text x=\"{middle}\" y=\"{text}\">{}</text>", escape(&label));
 }
