@@ -8,6 +8,7 @@
 //! | emergency stack | end of the state page | its core, in a fault of EL2 itself | used only by assembly and what it calls |
 //! | `log::DRAIN`, `log::CURSOR` | bss | any core | atomics; the second is touched by the first's holder only |
 //! | `partition::RUNNING` | bss | any core | an atomic counter |
+//! | `input::INPUT` | bss | the core that takes the UART's interrupt | atomics |
 //!
 //! There is no `static mut`, and nothing in EL2 takes an interrupt, so a core's cells have one user at a time.
 
@@ -25,10 +26,10 @@ use crate::arch::exception;
 use crate::interrupts::{self, Controller, Guest};
 use crate::partition::Progress;
 use crate::partition::cores::Vcpu;
-use crate::{checks, log, time};
+use crate::{checks, emulated_console, log, time};
 
 /// Where [`Shared`] lies in the state page, in bytes.
-const SHARED_OFFSET: u64 = 0x600;
+const SHARED_OFFSET: u64 = 0x500;
 /// Where [`Shared::mailbox`] lies in the state page, in bytes: for the vectors.
 pub const MAILBOX_OFFSET: u64 = SHARED_OFFSET + core::mem::offset_of!(Shared, mailbox) as u64;
 /// Where the emergency stack's lowest byte lies in the state page. Its top is the page's end.
@@ -94,6 +95,8 @@ pub struct Shared {
     pub progress: Progress,
     /// The core as its partition's virtual core.
     pub vcpu: Vcpu,
+    /// The emulated console; counts only in the state of the partition's first core.
+    pub console: emulated_console::State,
 }
 
 /// Sets up what cores share, for all cores of `plan`.

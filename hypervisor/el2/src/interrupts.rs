@@ -123,6 +123,21 @@ impl Controller {
         }
     }
 
+    /// Enables SPI `intid`, which is EL2's, for one core: by its affinity `mpidr` on GICv3, by its interface's bit on
+    /// GICv2.
+    pub fn take_spi(&self, intid: u32, mpidr: u64, interface: u8) {
+        match self {
+            Self::V2 { interface: frames, .. } => {
+                distributor::target(&frames.gicd, intid, interface);
+                distributor::enable(&frames.gicd, intid);
+            }
+            Self::V3 { gicd } => {
+                distributor::route(gicd, intid, mpidr);
+                distributor::enable(gicd, intid);
+            }
+        }
+    }
+
     /// Interrupts the core whose [`Controller::init_core`] gave `ipi_word`.
     pub fn send_ipi(&self, ipi_word: u64) {
         match self {

@@ -9,10 +9,14 @@ pub mod clock;
 pub mod console;
 pub mod fault;
 pub mod gic;
+
 pub mod machine;
 pub mod payload;
+pub mod pl011;
 pub mod psci;
 pub mod ring;
+pub mod shared_line;
+pub mod typed;
 pub mod uart;
 pub mod vgic;
 pub mod wake_ups;

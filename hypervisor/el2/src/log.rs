@@ -99,6 +99,16 @@ pub fn init(core: &CoreState) {
     core.log.uart.configure(Rate::from_plan(header.uart_clock_hz, header.uart_baud));
 }
 
+/// Has the UART interrupt when something is typed.
+pub fn listen(core: &CoreState) {
+    core.log.uart.listen();
+}
+
+/// The next byte typed; one core at a time asks.
+pub fn typed(core: &CoreState) -> Option<u8> {
+    core.log.uart.receive()
+}
+
 /// Logs bytes of this core's partition's own defmt stream.
 pub fn partition_stream(core: &CoreState, partition: &str, vcpu: u16, bytes: &[u8]) {
     partition_record(core, || defmt::println!("{=str}.{=u16}# {=[u8]:02x}", partition, vcpu, bytes));

@@ -9,6 +9,10 @@ mod checks;
 #[cfg(target_os = "none")]
 mod core_state;
 #[cfg(target_os = "none")]
+mod emulated_console;
+#[cfg(target_os = "none")]
+mod input;
+#[cfg(target_os = "none")]
 mod interrupts;
 #[cfg(target_os = "none")]
 mod loader;

@@ -9,7 +9,7 @@ use septum_plan::Plan;
 
 use crate::core_state::{Assignment, CoreState};
 use crate::interrupts::Guest;
-use crate::{log, power, start};
+use crate::{input, log, power, start};
 
 /// Partitions that have not ended.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -20,6 +20,13 @@ pub struct Progress {
     ended: AtomicBool,
     /// Virtual cores that are on, or about to be.
     on: AtomicU32,
+}
+
+impl Progress {
+    /// Whether it has ended.
+    pub fn has_ended(&self) -> bool {
+        self.ended.load(Ordering::Acquire)
+    }
 }
 
 /// Counts the partitions; for the boot core, before any partition runs.
@@ -44,7 +51,7 @@ pub fn abandon(core: &CoreState) -> ! {
 
 /// Leaves the partition for good if another of its cores has ended it; after every interrupt.
 pub fn leave_if_ended(core: &CoreState) {
-    if core.assignment.is_some_and(|assignment| assignment.home.progress.ended.load(Ordering::Acquire)) {
+    if core.assignment.is_some_and(|assignment| assignment.home.progress.has_ended()) {
         retire(core)
     }
 }
@@ -67,6 +74,7 @@ fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
 
 /// The core has nothing left to do: it may wait for the UART now, and sleeps then.
 fn retire(core: &CoreState) -> ! {
+    input::hand_over(core);
     if let Some(assignment) = core.assignment {
         wind_up(core, assignment);
     }
@@ -77,6 +85,7 @@ fn retire(core: &CoreState) -> ! {
 /// Says what is left to say of this core's part in the partition.
 fn wind_up(core: &CoreState, assignment: Assignment) {
     log::line::flush(core, assignment);
+    log::line::flush_shared(core, assignment);
     let denied = core.denied.take();
     if denied != 0 {
         defmt::warn!("partition `{=str}` core {=u16}: {=u32} unknown calls", assignment.name, core.index, denied);

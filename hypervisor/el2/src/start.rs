@@ -16,7 +16,7 @@ use crate::checks::{self, Refused};
 use crate::core_state::{self, Assignment, CoreState};
 use crate::loader::LoadError;
 use crate::partition::cores;
-use crate::{interrupts, loader, log, partition, time, trap};
+use crate::{input, interrupts, loader, log, partition, time, trap};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -183,6 +183,7 @@ fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option
         );
         partition::abandon(core)
     }
+    input::claim_first(core);
     cores::enter_first(core, assignment)
 }
 

@@ -15,7 +15,7 @@ use septum_plan::call::psci;
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
-use crate::{log, partition};
+use crate::{emulated_console, log, partition};
 
 /// ESR_EL2 of `HVC #0` from AArch64: its class, and IL.
 const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
@@ -87,6 +87,7 @@ fn synchronous(core: &'static CoreState, frame: &mut Frame) {
             calls::answer(core, assignment, frame);
         }
         _ if interrupt_controller::rare(core, frame) => {}
+        (_, Some(assignment)) if emulated_console::access(core, assignment, frame) => {}
         _ => fault::synchronous(core, frame),
     }
 }

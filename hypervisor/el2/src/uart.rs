@@ -1,4 +1,4 @@
-//! The UART that carries the log: three kinds behind one type, sending only, never waiting by themselves.
+//! The UART that carries the log: three kinds behind one type, never waiting by themselves.
 //!
 //! The drivers see their registers through [`Registers`], so the host's tests run them against fake blocks that hold raw
 //! words at the manuals' offsets.
@@ -91,6 +91,24 @@ impl<R: Registers> Uart<R> {
             Self::Pl011(uart) => uart.send(byte),
             Self::Imx(uart) => uart.send(byte),
             Self::Bcm2835Aux(uart) => uart.send(byte),
+        }
+    }
+
+    /// Has the UART interrupt when something is received.
+    pub fn listen(&self) {
+        match self {
+            Self::Pl011(uart) => uart.listen(),
+            Self::Imx(uart) => uart.listen(),
+            Self::Bcm2835Aux(uart) => uart.listen(),
+        }
+    }
+
+    /// The next byte received, if there is one; when there is none left, the interrupt falls.
+    pub fn receive(&self) -> Option<u8> {
+        match self {
+            Self::Pl011(uart) => uart.receive(),
+            Self::Imx(uart) => uart.receive(),
+            Self::Bcm2835Aux(uart) => uart.receive(),
         }
     }
 

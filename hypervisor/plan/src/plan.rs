@@ -158,6 +158,7 @@ impl<'a> Plan<'a> {
         check_text(self.bytes, header.board, "board")?;
         check_text(self.bytes, header.config, "config")?;
         check_range(header.load_pa, header.memory_bytes, "memory_bytes")?;
+        is_spi_or_none(header.uart_intid.into()).ok_or(PlanError::Code("uart_intid"))?;
         (header.pa_range <= 5).then_some(()).ok_or(PlanError::Code("pa_range"))
     }
 
@@ -182,8 +183,7 @@ impl<'a> Plan<'a> {
         let segments = sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
         segments.iter().try_for_each(check_segment)?;
         sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
-        let spi = SPIS.contains(&partition.console_intid) || partition.console_intid == 0;
-        spi.then_some(()).ok_or(PlanError::Code("partition.console_intid"))
+        is_spi_or_none(partition.console_intid).ok_or(PlanError::Code("partition.console_intid"))
     }
 
     fn check_core(&self, core: &CoreRecord) -> Result<(), PlanError> {
@@ -289,6 +289,10 @@ fn array<'a, T: FromBytes + KnownLayout + Immutable>(
 fn sub<T>(records: &[T], slice: Slice) -> Option<&[T]> {
     let first = slice.offset as usize;
     records.get(first..first.checked_add(slice.count as usize)?)
+}
+
+fn is_spi_or_none(intid: u32) -> Option<()> {
+    (SPIS.contains(&intid) || intid == 0).then_some(())
 }
 
 fn text_bytes(bytes: &[u8], text: Text) -> Option<&[u8]> {

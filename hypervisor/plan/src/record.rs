@@ -179,8 +179,10 @@ pub struct PlanHeader {
     pub power_control: u8,
     /// [`UartKind`].
     pub uart_kind: u8,
+    /// The console UART's INTID, or 0 where a partition has it, or the UART has none: then nothing can be typed.
+    pub uart_intid: u16,
     /// Zero.
-    pub reserved: [u8; 6],
+    pub reserved: [u8; 4],
     /// The board's name.
     pub board: Text,
     /// The configuration file's name.

@@ -164,6 +164,7 @@ fn every_corrupted_field_of_the_header_is_named() {
         (with(offset_of!(PlanHeader, core_start), 99_u8), Code("core_start")),
         (with(offset_of!(PlanHeader, power_control), 99_u8), Code("power_control")),
         (with(offset_of!(PlanHeader, uart_kind), 0_u8), Code("uart_kind")),
+        (with(offset_of!(PlanHeader, uart_intid), 1020_u16), Code("uart_intid")),
         (with(offset_of!(PlanHeader, board), Text { offset: u32::MAX, length: u32::MAX }), String("board")),
         (with(offset_of!(PlanHeader, config), Text { offset: PAGE as u32, length: 1 }), String("config")),
         (with(offset_of!(PlanHeader, cores), far), Array("cores")),

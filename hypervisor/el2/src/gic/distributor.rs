@@ -66,6 +66,11 @@ pub fn silence(gicd: &impl Registers, word: u32, mask: u32) {
     gicd.write(offset::word(offset::ICACTIVER, word), mask);
 }
 
+/// Enables interrupt `intid`.
+pub fn enable(gicd: &impl Registers, intid: u32) {
+    gicd.write(offset::word(offset::ISENABLER, intid >> 5), 1_u32.wrapping_shl(intid));
+}
+
 /// Sends SPI `intid` to one core: by its affinity on GICv3. Ignored for what is no SPI.
 pub fn route(gicd: &impl Registers, intid: u32, mpidr: u64) {
     if (SPI_FIRST..SPECIAL_FIRST).contains(&intid) {

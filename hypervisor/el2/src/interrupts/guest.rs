@@ -140,6 +140,11 @@ impl Guest {
         with_vgic!(self, (), |vgic| vgic.maintain());
     }
 
+    /// Sets the line of `intid`, an interrupt that EL2 makes for this partition.
+    pub fn set_line(&self, intid: u32, high: bool) {
+        with_vgic!(self, (), |vgic| vgic.set_line(intid, high));
+    }
+
     /// The guest reads `bytes` at `ipa`; `None` if no register of its interrupt controller is emulated there.
     #[inline(always)]
     pub fn read(&self, ipa: u64, bytes: u32) -> Option<u64> {

@@ -18,12 +18,14 @@ pub struct Local {
     line: RefCell<Line>,
     /// Whether a wake-up for an unfinished line is scheduled.
     waiting: Cell<bool>,
+    /// The same for the emulated console's line.
+    waiting_shared: Cell<bool>,
 }
 
 impl Local {
     /// An empty line.
     pub const fn new() -> Self {
-        Self { line: RefCell::new(Line::new()), waiting: Cell::new(false) }
+        Self { line: RefCell::new(Line::new()), waiting: Cell::new(false), waiting_shared: Cell::new(false) }
     }
 }
 
@@ -36,6 +38,23 @@ pub fn write(core: &CoreState, assignment: Assignment, bytes: &[u8]) {
     if !line.is_empty() && !core.line.waiting.replace(true) {
         time::wake::<Due>(Instant::now().saturating_add(PATIENCE));
     }
+}
+
+/// Takes a byte that any core of this core's partition sends to its emulated console.
+pub fn write_shared(core: &CoreState, assignment: Assignment, byte: u8) {
+    let shared = &assignment.home.console.line;
+    if shared.push(byte) {
+        flush_shared(core, assignment);
+    } else if !core.line.waiting_shared.replace(true) {
+        time::wake::<DueShared>(Instant::now().saturating_add(PATIENCE));
+    }
+}
+
+/// Logs what has gathered for the emulated console, if anything.
+pub fn flush_shared(core: &CoreState, assignment: Assignment) {
+    let mut line = Line::new();
+    assignment.home.console.line.take(|byte| line.push(byte, &mut |text, closed| log(core, assignment, text, closed)));
+    line.flush(&mut |text, closed| log(core, assignment, text, closed));
 }
 
 /// Logs what has gathered, if anything.
@@ -61,6 +80,18 @@ impl WakeUp for Due {
         core.line.waiting.set(false);
         if let Some(assignment) = core.assignment {
             flush(core, assignment);
+        }
+    }
+}
+
+/// The wake-up for an unfinished line of the emulated console.
+struct DueShared;
+
+impl WakeUp for DueShared {
+    fn act(core: &CoreState) {
+        core.line.waiting_shared.set(false);
+        if let Some(assignment) = core.assignment {
+            flush_shared(core, assignment);
         }
     }
 }

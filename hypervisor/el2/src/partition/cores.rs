@@ -92,6 +92,7 @@ pub fn wait_for_start(core: &'static CoreState, assignment: Assignment) -> ! {
 pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
     assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
     core.guest.iter().for_each(Guest::reset_partition);
+    assignment.home.console.reset();
     enter(core, assignment, assignment.record.entry, &assignment.record.arguments)
 }
 

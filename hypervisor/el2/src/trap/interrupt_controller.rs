@@ -8,7 +8,7 @@ use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
 use crate::interrupts::{self, Guest};
-use crate::time;
+use crate::{emulated_console, input, time};
 
 /// Registers as a trap saved them, all or some.
 trait Registers {
@@ -166,10 +166,13 @@ fn handle(core: &CoreState, acknowledged: u32) {
         return;
     }
     match intid {
-        IPI => core.guest.iter().for_each(Guest::on_ipi),
+        IPI => {
+            core.guest.iter().for_each(Guest::on_ipi);
+            emulated_console::on_ipi(core);
+        }
         MAINTENANCE => core.guest.iter().for_each(Guest::maintain),
         HYPERVISOR_TIMER => time::expired(core),
-        _ => {}
+        intid => input::take(core, intid),
     }
     core.controller.deactivate(acknowledged);
 }

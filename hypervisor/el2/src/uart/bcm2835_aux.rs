@@ -21,6 +21,10 @@ const BAUD: u32 = 0x68;
 const ENABLES_UART: u32 = 1;
 /// LCR: 8 data bits. Both bits must be set (BCM2835 errata, "p14").
 const LCR_8N1: u32 = 0b11;
+/// IER: interrupt when something is received. The manual has the two enables the wrong way round (BCM2835 errata, "p12").
+const IER_RECEIVED: u32 = 1;
+/// LSR: something is received.
+const LSR_RECEIVED: u32 = 1;
 /// LSR: the transmit FIFO takes at least one byte.
 const LSR_SPACE: u32 = 1 << 5;
 /// LSR: the transmit FIFO is empty and the transmitter idle.
@@ -59,6 +63,16 @@ impl<R: Registers> Bcm2835Aux<R> {
         self.0.write(IO, u32::from(byte));
     }
 
+    /// Has the UART interrupt when something is received.
+    pub fn listen(&self) {
+        self.0.write(IER, IER_RECEIVED);
+    }
+
+    /// The next byte received; the interrupt falls with the last.
+    pub fn receive(&self) -> Option<u8> {
+        (self.0.read(LSR) & LSR_RECEIVED != 0).then(|| self.0.read(IO) as u8)
+    }
+
     /// Whether the last bit has left.
     pub fn is_idle(&self) -> bool {
         self.0.read(LSR) & LSR_IDLE != 0
@@ -95,5 +109,16 @@ mod tests {
         assert_eq!(fake.writes(), [(0x40, u32::from(b'x'))]);
         fake.set(0x54, 1 << 5 | 1 << 6);
         assert!(uart.is_idle());
+    }
+
+    #[test]
+    fn it_receives_what_the_status_announces() {
+        let fake = Fake::with(&[(0x40, 0x43), (0x54, 1)]);
+        let uart = Bcm2835Aux::new(&fake);
+        uart.listen();
+        assert_eq!(uart.receive(), Some(0x43));
+        fake.set(0x54, 1 << 5);
+        assert_eq!(uart.receive(), None);
+        assert_eq!(fake.writes(), [(0x44, 1)]);
     }
 }

@@ -2,6 +2,8 @@
 
 use super::{Rate, Registers};
 
+/// URXD, receive data.
+const URXD: u32 = 0x00;
 /// UTXD, transmit data.
 const UTXD: u32 = 0x40;
 /// UCR1, control 1: switch and interrupt masks.
@@ -21,6 +23,12 @@ const UTS: u32 = 0xb4;
 
 /// UCR1: UART on, all interrupts off.
 const UCR1_UARTEN: u32 = 1;
+/// UCR1: interrupt when the receive FIFO has reached its threshold (RRDYEN).
+const UCR1_RRDYEN: u32 = 1 << 9;
+/// URXD: the byte is one.
+const URXD_CHARRDY: u32 = 1 << 15;
+/// UFCR: the receive threshold, in bytes (RXTL).
+const UFCR_RXTL: u32 = 0x3f;
 /// UCR2: not in reset, receiver and transmitter on, 8 data bits, RTS ignored.
 const UCR2_ON: u32 = 1 | 1 << 1 | 1 << 2 | 1 << 5 | 1 << 14;
 /// UFCR: thresholds of 2 and 1, RFDIV = 1 (0b101).
@@ -63,6 +71,18 @@ impl<R: Registers> Imx<R> {
         self.0.write(UTXD, u32::from(byte));
     }
 
+    /// Has the UART interrupt from the first byte received on.
+    pub fn listen(&self) {
+        self.0.write(UFCR, self.0.read(UFCR) & !UFCR_RXTL | 1);
+        self.0.write(UCR1, self.0.read(UCR1) | UCR1_RRDYEN);
+    }
+
+    /// The next byte received; the interrupt falls with the last.
+    pub fn receive(&self) -> Option<u8> {
+        let received = self.0.read(URXD);
+        (received & URXD_CHARRDY != 0).then_some(received as u8)
+    }
+
     /// Whether the last bit has left.
     pub fn is_idle(&self) -> bool {
         self.0.read(USR2) & USR2_TXDC != 0
@@ -99,5 +119,16 @@ mod tests {
         assert_eq!(fake.writes(), [(0x40, 0x5a)]);
         fake.set(0x98, 1 << 3);
         assert!(uart.is_idle());
+    }
+
+    #[test]
+    fn it_receives_what_is_marked_as_a_byte() {
+        let fake = Fake::with(&[(0x00, 1 << 15 | 0x42), (0x80, 1), (0x90, 0x0a84)]);
+        let uart = Imx::new(&fake);
+        uart.listen();
+        assert_eq!(uart.receive(), Some(0x42));
+        fake.set(0x00, 0x42);
+        assert_eq!(uart.receive(), None);
+        assert_eq!(fake.writes(), [(0x90, 0x0a81), (0x80, 0x201)]);
     }
 }

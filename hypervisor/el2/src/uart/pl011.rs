@@ -17,6 +17,13 @@ const CR: u32 = 0x30;
 /// UARTIMSC, interrupt mask.
 const IMSC: u32 = 0x38;
 
+/// UARTICR, interrupt clear.
+const ICR: u32 = 0x44;
+
+/// FR: the receive FIFO is empty.
+const FR_RXFE: u32 = 1 << 4;
+/// IMSC, ICR: receive, receive time-out.
+const RECEIVED: u32 = 1 << 4 | 1 << 6;
 /// FR: transmitting.
 const FR_BUSY: u32 = 1 << 3;
 /// FR: the transmit FIFO is full.
@@ -69,6 +76,20 @@ impl<R: Registers> Pl011<R> {
         self.0.write(DR, u32::from(byte));
     }
 
+    /// Has the UART interrupt when something is received: at the FIFO's level, or 32 bit times after the last byte.
+    pub fn listen(&self) {
+        self.0.write(IMSC, RECEIVED);
+    }
+
+    /// The next byte received; when there is none, clears the interrupt.
+    pub fn receive(&self) -> Option<u8> {
+        if self.0.read(FR) & FR_RXFE == 0 {
+            return Some(self.0.read(DR) as u8);
+        }
+        self.0.write(ICR, RECEIVED);
+        None
+    }
+
     /// Whether the last bit has left.
     pub fn is_idle(&self) -> bool {
         self.0.read(FR) & FR_BUSY == 0
@@ -109,5 +130,16 @@ mod tests {
         assert_eq!(fake.writes(), [(0x00, 0xa5)]);
         fake.set(0x18, 1 << 7);
         assert!(uart.is_idle());
+    }
+
+    #[test]
+    fn it_receives_until_the_fifo_is_empty_and_then_clears_its_interrupt() {
+        let fake = Fake::with(&[(0x00, 0xf41)]);
+        let uart = Pl011::new(&fake);
+        uart.listen();
+        assert_eq!(uart.receive(), Some(0x41));
+        fake.set(0x18, 1 << 4);
+        assert_eq!(uart.receive(), None);
+        assert_eq!(fake.writes(), [(0x38, 0x50), (0x44, 0x50)]);
     }
 }

@@ -1,0 +1,93 @@
+//! What is typed at the log's UART: one core takes the UART's interrupt and hands the bytes to the emulated consoles.
+//!
+//! That core is the first core of the first partition that has a console and has not ended; it hands over when its
+//! partition ends. Without such a partition the interrupt stays off.
+
+use core::sync::atomic::Ordering::{Relaxed, Release};
+
+use septum_el2::typed::{Input, Typed};
+use septum_el2::vgic::state::work;
+use septum_plan::PartitionRecord;
+use septum_plan::record::NO_ADDRESS;
+
+use crate::core_state::{self, CoreState, Shared};
+use crate::{emulated_console, log};
+
+/// Where input goes; used by the core that takes the interrupt.
+static INPUT: Input = Input::new();
+/// Most bytes taken at once: more than any FIFO holds, and a bound where bytes come faster than they go.
+const BYTES: usize = 64;
+
+/// Has the UART's interrupt come to this core, if it is the one to take it; before its partition starts.
+pub fn claim_first(core: &CoreState) {
+    if taker(core) == Some(core.index) {
+        log::listen(core);
+        route(core, core.index);
+    }
+}
+
+/// This core's partition has ended: another one's first core takes the interrupt, if there is one.
+pub fn hand_over(core: &CoreState) {
+    let first = core.assignment.is_some_and(|assignment| assignment.vcpu == 0);
+    if let Some(next) = taker(core).filter(|_| first) {
+        route(core, next);
+    }
+}
+
+/// A physical interrupt that is nobody else's: the UART's, or a spurious one.
+#[cold]
+#[inline(never)]
+pub fn take(core: &CoreState, intid: u32) {
+    if intid != u32::from(core.plan.header().uart_intid) {
+        return;
+    }
+    for byte in core::iter::from_fn(|| log::typed(core)).take(BYTES) {
+        if let Some(typed) = INPUT.push(byte) {
+            deliver(core, typed);
+        }
+    }
+}
+
+fn deliver(core: &CoreState, typed: Typed) {
+    let record = match typed.partition {
+        Some(index) => core.plan.partitions().get(usize::from(index)).filter(|record| has_console(record)),
+        None => running(core).next(),
+    };
+    let Some(home) = record.and_then(|record| home(core, record)) else { return };
+    home.console.receive(typed.byte);
+    if core::ptr::eq(home, core.shared) {
+        emulated_console::on_ipi(core);
+    } else {
+        home.mailbox.work.fetch_or(work::OUTSIDE, Release);
+        core.controller.send_ipi(home.mailbox.ipi_word.load(Relaxed));
+    }
+}
+
+/// The core that is to take the interrupt.
+fn taker(core: &CoreState) -> Option<u16> {
+    running(core).find_map(|record| core.plan.vcpus(record).first().copied())
+}
+
+/// Partitions with a console that have not ended.
+fn running(core: &CoreState) -> impl Iterator<Item = &'static PartitionRecord> {
+    let partitions = core.plan.partitions().iter();
+    partitions
+        .filter(move |record| has_console(record) && home(core, record).is_some_and(|home| !home.progress.has_ended()))
+}
+
+fn has_console(record: &PartitionRecord) -> bool {
+    record.console_ipa != NO_ADDRESS
+}
+
+fn home(core: &CoreState, record: &PartitionRecord) -> Option<&'static Shared> {
+    core_state::shared(&core.plan, *core.plan.vcpus(record).first()?)
+}
+
+fn route(core: &CoreState, target: u16) {
+    let intid = u32::from(core.plan.header().uart_intid);
+    let record = core.plan.cores().get(usize::from(target));
+    let target = core_state::shared(&core.plan, target);
+    if let (Some(record), Some(target), true) = (record, target, intid != 0) {
+        core.controller.take_spi(intid, record.mpidr, target.mailbox.interface.load(Relaxed) as u8);
+    }
+}
