@@ -31,8 +31,10 @@ mod trap;
 
 #[cfg(target_os = "none")]
 #[panic_handler]
-fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
-    arch::cpu::park()
+fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
+    let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
+    defmt::error!("EL2 panicked at {=str}:{=u32}", file, line);
+    start::park(core_state::this_core())
 }
 
 #[cfg(not(target_os = "none"))]
