@@ -79,6 +79,8 @@ pub struct CoreState {
     pub shared: &'static Shared,
     /// Calls of the partition that nobody knows.
     pub denied: Cell<u32>,
+    /// Instructions of the partition that were undefined.
+    pub undefined: Cell<u32>,
     /// Whether a fault of EL2 is being reported on this core.
     pub reporting: Cell<bool>,
 }
@@ -137,6 +139,7 @@ pub unsafe fn init(index: u16, plan: Plan<'static>) -> &'static CoreState {
         controller,
         shared,
         denied: Cell::new(0),
+        undefined: Cell::new(0),
         reporting: Cell::new(false),
     };
     // SAFETY: the page is mapped, this core's alone and not yet used; the state fits in front of `SHARED_OFFSET`

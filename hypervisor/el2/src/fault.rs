@@ -1,8 +1,11 @@
 //! What a partition did wrong, and where: a trap's syndrome put beside the plan. The words are docs/log.md's.
 
 use septum_plan::record::{ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, OWNER_BOARD, OWNER_EL2};
-use septum_plan::{Plan, RegionKind, RegionRecord};
+use septum_plan::{GicVersion, Plan, RegionKind, RegionRecord};
 use septum_stage2::{Abort, AbortAccess, FaultAddress, FaultKind, Ipa, Va};
+
+use crate::pl011::PAGE_BYTES;
+use crate::vgic::{distributor, redistributor};
 
 /// The registers of an abort.
 #[derive(Clone, Copy, Debug)]
@@ -36,6 +39,8 @@ pub enum Place<'a> {
         /// What the partition may do there: `r`, `rw` and so on.
         rights: &'static str,
     },
+    /// Registers that EL2 emulates; this is whose. The access is one whose registers the hardware does not tell.
+    Emulated(&'static str),
     /// Nothing of the partition's; and what has this number as its physical address, if anything.
     Nothing(Option<Neighbour<'a>>),
     /// The address is not known.
@@ -132,9 +137,23 @@ fn likely(plan: &Plan<'_>, index: u16, abort: Abort, registers: Registers) -> Op
 
 /// What partition `index` has at `ipa`.
 pub fn place<'a>(plan: &Plan<'a>, index: u16, ipa: Ipa) -> Place<'a> {
-    match own_region(plan, index, ipa) {
-        Some(region) => Place::Region { name: plan.text(region.name), rights: rights(region.access) },
-        None => Place::Nothing(neighbour(plan, ipa.get())),
+    match (own_region(plan, index, ipa), emulated(plan, index, ipa.get())) {
+        (Some(region), _) => Place::Region { name: plan.text(region.name), rights: rights(region.access) },
+        (None, Some(what)) => Place::Emulated(what),
+        (None, None) => Place::Nothing(neighbour(plan, ipa.get())),
+    }
+}
+
+/// What EL2 emulates for partition `index` at `ipa`.
+fn emulated(plan: &Plan<'_>, index: u16, ipa: u64) -> Option<&'static str> {
+    let partition = plan.partitions().get(usize::from(index))?;
+    let gicd_bytes = distributor::frame_bytes(matches!(plan.gic(), GicVersion::V3)).into();
+    let gicr_bytes = redistributor::frames_bytes(plan.vcpus(partition).len());
+    // An address of `NO_ADDRESS` is nobody's: no IPA reaches it.
+    if covers(partition.gicd_ipa, gicd_bytes, ipa) || covers(partition.gicr_ipa, gicr_bytes, ipa) {
+        Some("interrupt controller")
+    } else {
+        covers(partition.console_ipa, PAGE_BYTES, ipa).then_some("console")
     }
 }
 
@@ -181,7 +200,9 @@ pub const fn rights(access: u8) -> &'static str {
 #[cfg(test)]
 mod tests {
     use septum_plan::record::{MAGIC, NO_ADDRESS, VERSION};
-    use septum_plan::{CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, Slice, Text, UartKind};
+    use septum_plan::{
+        CoreRecord, CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, Slice, Text, UartKind,
+    };
     use septum_stage2::Syndrome;
     use zerocopy::IntoBytes;
 
@@ -212,7 +233,10 @@ mod tests {
         let header_bytes = size_of::<PlanHeader>();
         let regions_at = header_bytes;
         let partitions_at = regions_at + size_of_val(&regions);
-        let names_at = partitions_at + 2 * size_of::<PartitionRecord>();
+        let core = CoreRecord::default();
+        let cores_at = partitions_at + 2 * size_of::<PartitionRecord>();
+        let vcpus_at = cores_at + size_of_val(&core);
+        let names_at = vcpus_at + 8;
         let at = |text: Text| Text { offset: text.offset + names_at as u32, ..text };
         for region in &mut regions {
             region.name = at(region.name);
@@ -220,6 +244,10 @@ mod tests {
         let partition = |name, offset, count| PartitionRecord {
             name: at(text(name)),
             regions: Slice { offset, count },
+            gicd_ipa: 0x800_0000,
+            gicr_ipa: 0x80a_0000,
+            console_ipa: NO_ADDRESS,
+            vcpus: Slice { offset: 0, count: 1 },
             ..Default::default()
         };
         let mut header = PlanHeader {
@@ -234,15 +262,19 @@ mod tests {
             uart_kind: UartKind::Pl011.code(),
             regions: Slice { offset: regions_at as u32, count: regions.len() as u32 },
             partitions: Slice { offset: partitions_at as u32, count: 2 },
+            cores: Slice { offset: cores_at as u32, count: 1 },
+            vcpus: Slice { offset: vcpus_at as u32, count: 1 },
             ..Default::default()
         };
-        for empty in [&mut header.cores, &mut header.vcpus, &mut header.segments, &mut header.ram] {
+        for empty in [&mut header.segments, &mut header.ram] {
             *empty = Slice { offset: header_bytes as u32, count: 0 };
         }
         let mut bytes = header.as_bytes().to_vec();
         bytes.extend_from_slice(regions.as_bytes());
         bytes.extend_from_slice(partition("hello", 0, 2).as_bytes());
         bytes.extend_from_slice(partition("prober", 2, 1).as_bytes());
+        bytes.extend_from_slice(core.as_bytes());
+        bytes.extend_from_slice(&[0; 8]);
         bytes.extend(NAMES.iter().flat_map(|(name, _)| name.bytes()));
         bytes.resize(4096, 0);
         bytes
@@ -303,6 +335,19 @@ mod tests {
             assert_eq!(address(true, 0x4_0000), Address::Ipa(Ipa::new(0x4000_0234)));
             assert_eq!(address(false, 0x4_0000), unknown, "the region may be read: this is not where it was refused");
             assert_eq!(address(true, 0x5_0000), unknown, "nothing is mapped there: no permission to lack");
+        });
+    }
+
+    #[test]
+    fn emulated_registers_are_named() {
+        with_plan(|plan| {
+            let at = |ipa| place(plan, 0, Ipa::new(ipa));
+            for ipa in [0x800_0000, 0x800_fffc, 0x80a_0000, 0x80b_fff8] {
+                assert_eq!(at(ipa), Place::Emulated("interrupt controller"), "{ipa:#x}");
+            }
+            for ipa in [0x7ff_fffc, 0x801_0000, 0x80c_0000, 0] {
+                assert_eq!(at(ipa), Place::Nothing(neighbour(plan, ipa)), "{ipa:#x}");
+            }
         });
     }
 

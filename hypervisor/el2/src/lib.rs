@@ -7,6 +7,7 @@
 pub mod call;
 pub mod clock;
 pub mod console;
+pub mod exception_entry;
 pub mod fault;
 pub mod gic;
 
@@ -16,6 +17,7 @@ pub mod pl011;
 pub mod psci;
 pub mod ring;
 pub mod shared_line;
+pub mod system_register;
 pub mod typed;
 pub mod uart;
 pub mod vgic;

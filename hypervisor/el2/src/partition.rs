@@ -90,4 +90,13 @@ fn wind_up(core: &CoreState, assignment: Assignment) {
     if denied != 0 {
         defmt::warn!("partition `{=str}` core {=u16}: {=u32} unknown calls", assignment.name, core.index, denied);
     }
+    let undefined = core.undefined.take();
+    if undefined != 0 {
+        defmt::warn!(
+            "partition `{=str}` core {=u16}: {=u32} undefined instructions",
+            assignment.name,
+            core.index,
+            undefined
+        );
+    }
 }

@@ -4,6 +4,7 @@ mod calls;
 mod fault;
 mod interrupt_controller;
 mod own_fault;
+mod undefined;
 
 pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_system_register, take_interrupt};
 pub use own_fault::own_fault;
@@ -88,6 +89,7 @@ fn synchronous(core: &'static CoreState, frame: &mut Frame) {
         }
         _ if interrupt_controller::rare(core, frame) => {}
         (_, Some(assignment)) if emulated_console::access(core, assignment, frame) => {}
+        _ if undefined::answer(core, frame) => {}
         _ => fault::synchronous(core, frame),
     }
 }

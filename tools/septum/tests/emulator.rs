@@ -21,7 +21,7 @@ fn tree() -> &'static Path {
 /// One run and what its log must say.
 #[derive(Clone, Copy, Default)]
 struct Case<'a> {
-    /// Name of the configuration, without folder and extension.
+    /// Name of the configuration, without extension: of configs/, or with its folder.
     config: &'a str,
     /// What is typed on partitions' serial lines: a prompt to wait for, and the text.
     typed: &'a [(&'a str, &'a str)],
@@ -52,18 +52,18 @@ impl Case<'_> {
 
     fn run_with(&self, more: &[&str]) -> Output {
         let mut command = Command::new(env!("CARGO_BIN_EXE_septum"));
-        command
-            .current_dir(tree())
-            .arg("run")
-            .arg(format!("configs/{}.toml", self.config))
-            .args(["--timeout", GUARD])
-            .args(more);
+        command.current_dir(tree()).arg("run").arg(configuration(self.config)).args(["--timeout", GUARD]).args(more);
         for (prompt, text) in self.typed {
             command.args(["--type", prompt, text]);
         }
         let _turn = Turn::take();
         command.stdin(std::process::Stdio::null()).output().unwrap()
     }
+}
+
+/// The file of configuration `name`.
+fn configuration(name: &str) -> String {
+    if name.contains('/') { format!("{name}.toml") } else { format!("configs/{name}.toml") }
 }
 
 /// Leave to run an emulator.
@@ -235,4 +235,41 @@ fn virt_runs_debians_u_boot_to_its_prompt_and_powers_off() {
 #[test]
 fn rpi4_runs_debians_u_boot_to_its_prompt_and_powers_off() {
     u_boot("rpi4-uboot").holds();
+}
+
+/// One partition asks for what no partition has, another makes accesses that have no syndrome, a third ticks on.
+fn hostile_partitions(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "warn: partition `hostile` core 1: read of system register S3_3_C9_C12_0: undefined; PC 0x",
+            "hostile| hostile: immediates survived, 4 exceptions at EL1",
+            "hostile| hostile: cores survived, 0 exceptions at EL1",
+            "hostile| hostile: done",
+            "warn: partition `hostile` core 1: 40 undefined instructions",
+            "error: partition `pair` core 2: read from IPA 0x",
+            ": emulated interrupt controller (one register at a time, no write-back); PC 0x",
+            "in hostile::controller::pair",
+            "partition `pair` stopped (fault)",
+            "ticker| ticker: 200 ticks done",
+            "partition `ticker` ended (SYSTEM_OFF)",
+        ],
+        absent: &["EL2 fault", "partition `hostile` stopped", "undecodable"],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_answers_registers_that_no_partition_has_as_absent() {
+    hostile_partitions("tools/septum/tests/configs/virt-hostile").holds();
+}
+
+#[test]
+fn virt_gicv2_answers_registers_that_no_partition_has_as_absent() {
+    hostile_partitions("tools/septum/tests/configs/virt-gicv2-hostile").holds();
+}
+
+#[test]
+fn rpi4_answers_registers_that_no_partition_has_as_absent() {
+    hostile_partitions("tools/septum/tests/configs/rpi4-hostile").holds();
 }

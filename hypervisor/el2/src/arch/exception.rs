@@ -29,6 +29,10 @@ readable! {
     hcr = "hcr_el2";
     /// SCTLR_EL1: the partition's.
     sctlr_el1 = "sctlr_el1";
+    /// VBAR_EL1: the partition's vectors.
+    vbar_el1 = "vbar_el1";
+    /// MDSCR_EL1: the partition's software step.
+    mdscr_el1 = "mdscr_el1";
     /// CNTFRQ_EL0: the counter's frequency in Hz, as firmware has set it.
     counter_hz = "cntfrq_el0";
 }
@@ -67,6 +71,21 @@ pub unsafe fn set_core_state_address(address: u64) {
 pub fn set_elr(address: u64) {
     // SAFETY: ELR_EL2 only says where the partition goes on; at EL1 any address is its own affair.
     unsafe { asm!("msr elr_el2, {}", in(reg) address, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Sets MDSCR_EL1, the partition's.
+pub fn set_mdscr_el1(value: u64) {
+    // SAFETY: what it switches on are debug exceptions of EL1 and EL0, taken at EL1 (MDCR_EL2.TDE is clear).
+    unsafe { asm!("msr mdscr_el1, {}", in(reg) value, options(nomem, nostack, preserves_flags)) };
+}
+
+/// Leaves at EL1 what an exception leaves there: where it came from, in what state, and why.
+pub fn set_el1_exception(elr: u64, spsr: u64, esr: u64) {
+    // SAFETY: EL1's own registers, which only its exception handlers look at.
+    unsafe {
+        asm!("msr elr_el1, {}", "msr spsr_el1, {}", "msr esr_el1, {}", in(reg) elr, in(reg) spsr, in(reg) esr,
+            options(nomem, nostack, preserves_flags));
+    }
 }
 
 /// Arms CNTHP, this core's EL2 timer, for when the counter reaches `tick`; the interrupt (PPI 26) stays asserted from

@@ -10,9 +10,9 @@
 //! | HCR_EL2 | [`HCR`] | what is trapped |
 //! | VTCR_EL2, VTTBR_EL2 | the plan's | Stage-2 |
 //! | CPTR_EL2 | [`CPTR`] | FP and SIMD are the guest's; trace, SVE, SME, activity monitors trap |
-//! | HSTR_EL2 | 0 | AArch32's CP15 at EL0 is covered by HCR_EL2.TIDCP |
+//! | HSTR_EL2 | [`HSTR`] | AArch32's implementation-defined CP15 registers at EL0; those of AArch64 are TIDCP's |
 //! | MDCR_EL2 | [`MDCR`] and PMCR_EL0.N in HPMN | debug, OS lock, performance monitors, SPE and trace trap |
-//! | CNTHCTL_EL2 | counter readable, physical timer unless the plan traps it | booting.rst: CNTHCTL_EL2.EL1PCTEN |
+//! | CNTHCTL_EL2 | counter readable, physical timer unless the plan traps it | booting.rst: CNTHCTL_EL2.EL1PCTEN; trapped, the timer is undefined (docs/registers.md) |
 //! | CNTVOFF_EL2 | 0 on all cores | booting.rst: the same on all CPUs |
 //! | CNTV_CTL_EL0, CNTP_CTL_EL0, PMCR_EL0 | 0 | no timer, no counter runs |
 //! | VPIDR_EL2 | MIDR_EL1 | the guest applies the core's own errata |
@@ -28,10 +28,13 @@ use septum_plan::PartitionRecord;
 use septum_plan::record::flag;
 
 /// HCR_EL2 while a guest runs (Arm ARM D24.2.55): VM; SWIO (set/way invalidation cleans too); PTW (no table walk in
-/// device memory); FMO, IMO, AMO (interrupts and SErrors are EL2's); TSC (SMC); TIDCP and TACR (implementation-defined
-/// registers); RW (AArch64); TERR (error records); APK, API and EnSCXT (not trapped; RES0 where absent).
-pub const HCR: u64 =
-    1 | 1 << 1 | 1 << 2 | 0b111 << 3 | 1 << 19 | 1 << 20 | 1 << 21 | 1 << 31 | 1 << 36 | 0b11 << 40 | 1 << 53;
+/// device memory); FMO, IMO, AMO (interrupts and SErrors are EL2's); TID3 (identification registers); TSC (SMC); TIDCP
+/// and TACR (implementation-defined registers); RW (AArch64); TLOR (LORegions); TERR (error records); APK, API and EnSCXT
+/// (not trapped). What a core does not have is RES0.
+pub const HCR: u64 = 1 | 1 << 1 | 1 << 2 | 0b111 << 3 | 0b1111 << 18 | 1 << 31 | 0b11 << 35 | 0b11 << 40 | 1 << 53;
+
+/// HSTR_EL2 (D24.2.61): T11 and T15, AArch32's CP15 registers of CRn 11 and 15.
+pub const HSTR: u64 = 1 << 11 | 1 << 15;
 
 /// CPTR_EL2, E2H = 0 (D24.2.35): RES1 bits, among them TZ and TSM (SVE and SME trap); TTA (trace), TAM (activity
 /// monitors). TFP, bit 10, is clear.
@@ -99,7 +102,7 @@ fn stage2(partition: &PartitionRecord) {
 fn traps(partition: &PartitionRecord) {
     let trapped = partition.flags & flag::TRAP_PHYSICAL_TIMER != 0;
     write!("cptr_el2", CPTR);
-    write!("hstr_el2", 0_u64);
+    write!("hstr_el2", HSTR);
     write!("mdcr_el2", MDCR | event_counters());
     write!("cnthctl_el2", if trapped { EL1PCTEN } else { EL1PCTEN | EL1PCEN });
     write!("cntvoff_el2", 0_u64);

@@ -18,16 +18,28 @@ const HCR_DC: u64 = 1 << 12;
 pub fn synchronous(core: &CoreState, frame: &Frame) -> ! {
     if let Some(assignment) = core.assignment {
         let syndrome = Syndrome::new(frame.esr);
-        match (syndrome.abort(), syndrome.system_register()) {
-            (Some(abort), _) => {
+        match syndrome.abort() {
+            Some(abort) => {
                 let report = Report::new(&core.plan, assignment.partition, abort, registers());
                 say_abort(core, assignment, &report, frame.elr);
             }
-            (None, Some(access)) => say_trap(core, assignment, &Register(access), frame),
-            (None, None) => say_trap(core, assignment, &Class(syndrome), frame),
+            None => say_trap(core, assignment, &Trapped(syndrome), frame),
         }
     }
     partition::stop(core)
+}
+
+/// An instruction that is undefined for the partition, which goes on at its own vector.
+pub fn say_undefined(core: &CoreState, frame: &Frame) {
+    if let Some(assignment) = core.assignment {
+        defmt::warn!(
+            "partition `{=str}` core {=u16}: {}: undefined; PC {=u64:#x}",
+            assignment.name,
+            core.index,
+            Trapped(Syndrome::new(frame.esr)),
+            frame.elr
+        );
+    }
 }
 
 /// A physical FIQ: EL2 puts every interrupt into Group 1 and expects none.
@@ -120,6 +132,9 @@ impl Format for Where<'_> {
     fn format(&self, to: Formatter<'_>) {
         match self.0 {
             Place::Region { name, rights } => defmt::write!(to, "region `{=str}` ({=str})", name, rights),
+            Place::Emulated(what) => {
+                defmt::write!(to, "emulated {=str} (one register at a time, no write-back)", what);
+            }
             Place::Nothing(None) => defmt::write!(to, "no region"),
             Place::Nothing(Some(neighbour)) => defmt::write!(to, "no region; board: {}", Whose(neighbour)),
             Place::Unknown => defmt::write!(to, "region not known"),
@@ -153,21 +168,15 @@ impl Format for Cause<'_> {
     }
 }
 
-struct Register(SystemRegisterAccess);
+/// What was trapped.
+struct Trapped(Syndrome);
 
-impl Format for Register {
+impl Format for Trapped {
     fn format(&self, to: Formatter<'_>) {
-        let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = self.0;
+        let Some(access) = self.0.system_register() else { return defmt::write!(to, "{=str}", self.0.class().name()) };
+        let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = access;
         let what = if read { "read" } else { "write" };
         defmt::write!(to, "{=str} of system register S{=u8}_{=u8}_C{=u8}_C{=u8}_{=u8}", what, op0, op1, crn, crm, op2);
-    }
-}
-
-struct Class(Syndrome);
-
-impl Format for Class {
-    fn format(&self, to: Formatter<'_>) {
-        defmt::write!(to, "{=str}", self.0.class().name());
     }
 }
 
