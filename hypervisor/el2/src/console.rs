@@ -18,8 +18,7 @@ pub enum Closed {
 /// A line being gathered.
 #[derive(Clone, Debug)]
 pub struct Line {
-    bytes: [u8; LINE_BYTES],
-    length: usize,
+    bytes: heapless::Vec<u8, LINE_BYTES>,
     decoder: Decoder,
 }
 
@@ -32,12 +31,12 @@ impl Default for Line {
 impl Line {
     /// An empty line.
     pub const fn new() -> Self {
-        Self { bytes: [0; LINE_BYTES], length: 0, decoder: Decoder::new() }
+        Self { bytes: heapless::Vec::new(), decoder: Decoder::new() }
     }
 
     /// Whether nothing has gathered since the last line.
-    pub const fn is_empty(&self) -> bool {
-        self.length == 0
+    pub fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
     }
 
     /// Takes one byte from the partition; hands each line that this completes or fills to `emit`.
@@ -61,7 +60,7 @@ impl Line {
     /// Hands over what has gathered, if anything: for a partition that ends.
     pub fn flush(&mut self, emit: &mut impl FnMut(&str, Closed)) {
         self.finish_character(emit);
-        if self.length != 0 {
+        if !self.is_empty() {
             self.emit(Closed::No, emit);
         }
     }
@@ -76,22 +75,16 @@ impl Line {
         if !is_shown(character) {
             return;
         }
-        if self.length.saturating_add(character.len()) > LINE_BYTES {
+        if self.bytes.extend_from_slice(character).is_err() {
             self.emit(Closed::No, emit);
-        }
-        let end = self.length.saturating_add(character.len());
-        if let Some(to) = self.bytes.get_mut(self.length..end) {
-            for (to, from) in to.iter_mut().zip(character) {
-                *to = *from;
-            }
-            self.length = end;
+            // An empty line takes any character.
+            let _ = self.bytes.extend_from_slice(character);
         }
     }
 
     fn emit(&mut self, closed: Closed, emit: &mut impl FnMut(&str, Closed)) {
-        let text = self.bytes.get(..self.length).and_then(|bytes| core::str::from_utf8(bytes).ok());
-        emit(text.unwrap_or(""), closed);
-        self.length = 0;
+        emit(core::str::from_utf8(&self.bytes).unwrap_or(""), closed);
+        self.bytes.clear();
     }
 }
 
