@@ -16,7 +16,7 @@ use septum_plan::call::psci;
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
-use crate::{emulated_console, log, partition};
+use crate::{emulated_console, log};
 
 /// ESR_EL2 of `HVC #0` from AArch64: its class, and IL.
 const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
@@ -66,7 +66,6 @@ fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
 pub extern "C" fn interrupt(_frame: &mut CallerSaved, acknowledged: u64) {
     let core = this_core();
     interrupt_controller::handle_acknowledged(core, acknowledged);
-    partition::leave_if_ended(core);
 }
 
 /// Every other exception from below EL2, with the whole frame. `kind`: 0 synchronous, 1 FIQ, 2 SError.

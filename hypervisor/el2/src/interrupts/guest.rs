@@ -3,13 +3,13 @@
 use core::cell::RefCell;
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_el2::gic::{CpuInterface, offset, v2};
-use septum_el2::vgic::quick::Quick;
+use septum_el2::gic::{self, CpuInterface, offset, v2};
+use septum_el2::vgic::quick::{self, Quick};
 use septum_el2::vgic::sgi::{Peers, SgiRegister};
 use septum_el2::vgic::state::{Mailbox, Queue, Spis, bit};
 use septum_el2::vgic::{Partition, Vgic, distributor, redistributor};
+use septum_plan::Plan;
 use septum_plan::record::{NO_ADDRESS, flag};
-use septum_plan::{GicVersion, Plan};
 
 use super::Controller;
 use super::hardware::{Cores, V2, V3};
@@ -116,8 +116,18 @@ impl Guest {
 
     /// The guest writes `value` to the word at `far`, in the page of `hpfar`; `false` if the register is not quick.
     #[inline(always)]
-    pub fn quick_write(&self, hpfar: u64, far: u64, value: u32) -> bool {
-        hpfar == self.distributor_page && self.quick().write_distributor(far as u32 & 0xfff, value)
+    pub fn quick_write(&self, peers: &Peers<'_>, hpfar: u64, far: u64, value: u32) -> bool {
+        let register = far as u32 & 0xfff;
+        hpfar == self.distributor_page
+            && (self.quick().write_distributor(register, value) || self.quick_sgi(peers, register, value))
+    }
+
+    /// GICv2: the guest writes `value` to GICD_SGIR, if that is `register`.
+    #[inline(always)]
+    fn quick_sgi(&self, peers: &Peers<'_>, register: u32, value: u32) -> bool {
+        let Version::V2(hardware) = &self.hardware else { return false };
+        let word = if register == offset::SGIR { peers.post_v2(self.vcpu as u8, value) } else { None };
+        word.map(|word| hardware.send(word)).is_some()
     }
 
     #[inline(always)]
@@ -126,8 +136,30 @@ impl Guest {
     }
 
     /// Takes physical interrupt `intid`; `false` if it is not the guest's.
+    #[inline(always)]
     pub fn take(&self, intid: u32) -> bool {
         with_vgic!(self, false, |vgic| vgic.take(intid))
+    }
+
+    /// With a GICv2, takes one physical interrupt the short way; what [`Controller::acknowledge`] would give of one that
+    /// has no short way. With a GICv3, the vector has done as much.
+    #[inline(always)]
+    pub fn quick_interrupt(&self, controller: &Controller) -> Option<u32> {
+        let Version::V2(hardware) = &self.hardware else { return controller.acknowledge() };
+        let acknowledged = hardware.interface.acknowledge();
+        let intid = gic::intid(acknowledged);
+        if intid >= gic::SPECIAL_FIRST {
+            return None;
+        }
+        hardware.interface.end(acknowledged);
+        if quick::take(hardware, self.own, intid) {
+            return None;
+        }
+        if intid != gic::IPI || !quick::deliver(hardware, self.own) {
+            return Some(acknowledged);
+        }
+        hardware.interface.deactivate(acknowledged);
+        None
     }
 
     /// EL2's IPI has come.
@@ -245,7 +277,7 @@ impl Version {
     fn new(controller: &Controller, cores: Cores) -> Self {
         match *controller {
             Controller::V2 { interface, gich } => {
-                Self::V2(V2 { gicd: interface.gicd, gich, cores, count: v2::list_registers(&gich) })
+                Self::V2(V2 { interface, gich, cores, count: v2::list_registers(&gich) })
             }
             Controller::V3 { gicd } => Self::V3(V3 { gicd, cores, count: gic_registers::list_registers() }),
         }
@@ -262,9 +294,8 @@ const fn window(ipa: u64, bytes: u64) -> u64 {
     if ipa == NO_ADDRESS { 0 } else { bytes }
 }
 
-/// The virtual cores to which a core with this `assignment` sends SGIs; none with a GICv2, or without a partition.
+/// The virtual cores to which a core with this `assignment` sends SGIs; none without a partition.
 pub fn peers(plan: &Plan<'static>, own: &'static Mailbox, assignment: Option<Assignment>) -> Peers<'static> {
-    let assignment = assignment.filter(|_| plan.gic() == GicVersion::V3);
     Peers::new(own, |vcpu| {
         let assignment = assignment.filter(|assignment| vcpu != usize::from(assignment.vcpu))?;
         Cores { vcpus: plan.vcpus(assignment.record), records: plan.cores() }.mailbox(vcpu)

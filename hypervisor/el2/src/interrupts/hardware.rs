@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_el2::gic::{CpuInterface, Registers, distributor, offset};
+use septum_el2::gic::{CpuInterface, Registers, distributor, offset, v2};
 use septum_el2::vgic::Hardware;
 use septum_el2::vgic::list_register::{ListRegister, VirtualInterface};
 use septum_el2::vgic::state::{Bits, Mailbox};
@@ -136,8 +136,8 @@ impl Hardware for V3 {
 
 /// GICv2: everything is memory-mapped; private registers are banked.
 pub struct V2 {
-    /// GICD.
-    pub gicd: Frame,
+    /// GICD and GICC.
+    pub interface: v2::Interface<Frame>,
     /// GICH.
     pub gich: Frame,
     /// The partition's cores.
@@ -188,29 +188,29 @@ impl Hardware for V2 {
 
     #[inline(always)]
     fn read(&self, offset: u32) -> u32 {
-        self.gicd.read(offset)
+        self.interface.gicd.read(offset)
     }
 
     #[inline(always)]
     fn write(&self, offset: u32, value: u32) {
-        self.gicd.write(offset, value);
+        self.interface.gicd.write(offset, value);
     }
 
     #[inline(always)]
     fn read_private(&self, _: usize, offset: u32) -> u32 {
-        self.gicd.read(offset)
+        self.interface.gicd.read(offset)
     }
 
     #[inline(always)]
     fn write_private(&self, _: usize, offset: u32, value: u32) {
-        self.gicd.write(offset, value);
+        self.interface.gicd.write(offset, value);
     }
 
     fn route(&self, intid: u32, target: u8) {
         let interface =
             |vcpu: u32| self.cores.mailbox(vcpu as usize).map_or(0, |mailbox| mailbox.interface.load(Relaxed));
         let interfaces = Bits(target.into()).fold(0, |all, vcpu| all | interface(vcpu));
-        distributor::target(&self.gicd, intid, interfaces as u8);
+        distributor::target(&self.interface.gicd, intid, interfaces as u8);
     }
 
     #[inline(always)]
@@ -221,8 +221,16 @@ impl Hardware for V2 {
     #[inline(always)]
     fn kick(&self, vcpu: usize) {
         if let Some(mailbox) = self.cores.mailbox(vcpu) {
-            gic_registers::publish();
-            self.gicd.write(offset::SGIR, mailbox.ipi_word.load(Relaxed) as u32);
+            self.send(mailbox.ipi_word.load(Relaxed));
         }
+    }
+}
+
+impl V2 {
+    /// Interrupts the core with this IPI word; what was stored before is visible there.
+    #[inline(always)]
+    pub fn send(&self, ipi_word: u64) {
+        gic_registers::publish();
+        self.interface.send(ipi_word);
     }
 }

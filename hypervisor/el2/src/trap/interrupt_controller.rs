@@ -2,13 +2,14 @@
 
 use septum_el2::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
 use septum_el2::vgic::access::{Access, SystemWrite};
+use septum_el2::vgic::sgi::Peers;
 
 use super::{DECLINED, DONE, INSTRUCTION_BYTES};
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
 use crate::interrupts::{self, Guest};
-use crate::{emulated_console, input, time};
+use crate::{emulated_console, input, partition, time};
 
 /// Registers as a trap saved them, all or some.
 trait Registers {
@@ -50,8 +51,9 @@ impl Registers for Frame {
 /// The hot path of data aborts: a load or store of a low register.
 #[inline(always)]
 pub fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
-    let Some(guest) = &this_core().guest else { return DECLINED };
-    if !Access::is_word(esr) || quick_access(guest, frame, esr).is_none() {
+    let core = this_core();
+    let Some(guest) = &core.guest else { return DECLINED };
+    if !Access::is_word(esr) || quick_access(&core.peers, guest, frame, esr).is_none() {
         return slow(frame, esr);
     }
     exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
@@ -85,12 +87,12 @@ fn slow(frame: &mut CallerSaved, esr: u64) -> u64 {
 
 /// A word of a register that guests use again and again.
 #[inline(always)]
-fn quick_access(guest: &Guest, registers: &mut CallerSaved, esr: u64) -> Option<()> {
+fn quick_access(peers: &Peers<'_>, guest: &Guest, registers: &mut CallerSaved, esr: u64) -> Option<()> {
     let access = Access::new(esr)?;
     let (hpfar, far) = (exception::hpfar(), exception::far());
     let before = registers.get(access.register())?;
     if access.is_write() {
-        return guest.quick_write(hpfar, far, before as u32).then_some(());
+        return guest.quick_write(peers, hpfar, far, before as u32).then_some(());
     }
     let value = guest.quick_read(hpfar, far)?;
     registers.set(access.register(), value.into());
@@ -144,22 +146,25 @@ pub fn take_interrupt(core: &CoreState) {
     }
 }
 
-/// Handles what the vector has acknowledged, or [`NOT_ACKNOWLEDGED`] if it leaves that to this function.
+/// Handles what the vector has acknowledged, or, where that is [`NOT_ACKNOWLEDGED`], what there is.
+#[inline(always)]
 pub fn handle_acknowledged(core: &CoreState, acknowledged: u64) {
-    match acknowledged {
-        NOT_ACKNOWLEDGED => take_interrupt(core),
-        acknowledged => {
-            if let Some(acknowledged) = core.controller.taken(acknowledged as u32) {
-                handle(core, acknowledged);
-            }
-        }
+    let left = match (acknowledged, &core.guest) {
+        (NOT_ACKNOWLEDGED, Some(guest)) => guest.quick_interrupt(&core.controller),
+        (NOT_ACKNOWLEDGED, None) => core.controller.acknowledge(),
+        (acknowledged, _) => core.controller.taken(acknowledged as u32),
+    };
+    if let Some(acknowledged) = left {
+        handle(core, acknowledged);
+        partition::leave_if_ended(core);
     }
 }
 
 /// What the vector hands on where it has not acknowledged the interrupt: with a GICv2.
 pub const NOT_ACKNOWLEDGED: u64 = u64::MAX;
 
-/// Handles an acknowledged interrupt. The guest's stays active until the guest ends it.
+/// Handles an interrupt that is acknowledged, and its priority dropped. The guest's stays active until the guest ends it.
+#[inline(never)]
 fn handle(core: &CoreState, acknowledged: u32) {
     let intid = gic::intid(acknowledged);
     if core.guest.as_ref().is_some_and(|guest| guest.take(intid)) {

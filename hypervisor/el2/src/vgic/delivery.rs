@@ -5,7 +5,7 @@
 //! for the guest). SGIs and interrupts that EL2 makes are pending in a word until they are in a list register; two list
 //! registers never hold one virtual INTID, which the architecture leaves UNPREDICTABLE.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::list_register::{ListRegister, control};
 use super::state::{Bits, Mailbox, bit, work};
@@ -18,37 +18,17 @@ const ROUNDS: u32 = 64;
 impl<H: Hardware> Vgic<'_, H> {
     /// EL2's IPI has arrived: does what other cores asked for, then fills the list registers.
     pub fn on_ipi(&mut self) {
-        if self.own.work.load(Relaxed) != 0 {
-            let asked = self.own.work.swap(0, core::sync::atomic::Ordering::Acquire);
-            self.do_work(asked);
-        }
-        self.deliver();
+        let asked = self.own.work.swap(0, Acquire);
+        self.do_work(asked);
+        self.refill();
     }
 
-    #[cold]
     fn do_work(&mut self, asked: u32) {
         if asked & work::RECALL != 0 {
             self.recall();
         }
         if asked & work::CLEAR != 0 {
             self.clear_for_others();
-        }
-        if asked & work::CONTROL != 0 {
-            self.refill();
-        }
-    }
-
-    /// Puts what is pending in software into list registers. The usual case, one SGI and nothing in the way, is short.
-    #[inline(always)]
-    pub fn deliver(&mut self) {
-        let pending = self.own.sgi_pending.load(Relaxed) & self.own.sgi_enabled.load(Relaxed);
-        let all_empty = self.hardware.empty().count_ones() == self.hardware.count().min(32);
-        let quiet = self.queue.waiting.is_empty() && self.queue.parked.is_empty();
-        if H::V3 && pending.is_power_of_two() && all_empty && quiet && self.partition.made == 0 {
-            self.own.sgi_pending.fetch_and(!pending, Relaxed);
-            self.hardware.set(0, self.own.private(pending.trailing_zeros()));
-        } else {
-            self.refill();
         }
     }
 
@@ -89,13 +69,14 @@ impl<H: Hardware> Vgic<'_, H> {
         self.watch(left);
     }
 
-    /// Places candidates while there is room; returns whether one is left.
+    /// Places candidates while there is room; returns whether one is left. Looking for the next one also sees to what
+    /// the last one's list register must report ([`Vgic::merge`]).
     fn fill(&mut self) -> bool {
         for _ in 0..ROUNDS {
             let Some(register) = self.best_candidate() else { return false };
             let Some(index) = self.room_for(register) else { return true };
             self.claim(register);
-            self.hardware.set(index, self.finished(register));
+            self.hardware.set(index, register);
         }
         true
     }
@@ -194,13 +175,6 @@ impl<H: Hardware> Vgic<'_, H> {
         self.hardware.mailbox(0).is_some_and(|shared| shared.made.edge.load(Relaxed) & bit(intid) == 0)
     }
 
-    /// A register as it goes out: a made, level-sensitive interrupt is looked at again at its end, and so is an SGI of
-    /// which another source waits (GICv2).
-    fn finished(&self, register: ListRegister) -> ListRegister {
-        let made = word_is_made(register) && self.is_level(register.intid());
-        if made || (!H::V3 && self.sources_left(register)) { register.with_eoi() } else { register }
-    }
-
     /// Takes `register`'s interrupt out of where it was pending.
     fn claim(&mut self, register: ListRegister) {
         let intid = register.intid();
@@ -280,7 +254,7 @@ impl<H: Hardware> Vgic<'_, H> {
                 return;
             }
             self.queue.parked.remove(register.intid());
-            self.hardware.set(empty.trailing_zeros(), self.finished(register.active()));
+            self.hardware.set(empty.trailing_zeros(), register.active());
         }
     }
 
@@ -436,9 +410,7 @@ impl<H: Hardware> Vgic<'_, H> {
 
     /// Indices of the list registers that hold something.
     fn used(&self) -> Bits {
-        let count = self.hardware.count();
-        let all = if count >= 32 { !0 } else { bit(count).wrapping_sub(1) };
-        Bits(all & !self.hardware.empty())
+        Bits(all(self.hardware) & !self.hardware.empty())
     }
 
     fn watch(&mut self, left: bool) {
@@ -487,6 +459,13 @@ impl<H: Hardware> Vgic<'_, H> {
     fn lowest_source(&self, intid: u32) -> u8 {
         self.sources(intid).trailing_zeros().min(7) as u8
     }
+}
+
+/// A set bit for each list register.
+#[inline(always)]
+pub(super) fn all(hardware: &impl Hardware) -> u32 {
+    let count = hardware.count();
+    if count >= 32 { !0 } else { bit(count).wrapping_sub(1) }
 }
 
 /// Whether `register` holds an SPI that EL2 makes.

@@ -5,7 +5,7 @@ use std::cell::{Cell, RefCell};
 
 use super::list_register::{ListRegister, VirtualInterface, control};
 use super::state::{Mailbox, Queue, Spis};
-use super::{Hardware, Partition, Vgic};
+use super::{Hardware, Partition, Vgic, quick};
 
 /// A physical GIC's bits for 32 interrupts.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -209,7 +209,11 @@ impl<const V3: bool> Model<V3> {
 
     fn step(&self, vcpu: usize) -> bool {
         if std::mem::take(&mut self.kicked.borrow_mut()[vcpu]) {
-            self.on(vcpu, |vgic| vgic.on_ipi());
+            self.on(vcpu, |vgic| {
+                if !quick::deliver(vgic.hardware, vgic.own) {
+                    vgic.on_ipi();
+                }
+            });
             return true;
         }
         if self.maintenance(vcpu) {
@@ -218,7 +222,8 @@ impl<const V3: bool> Model<V3> {
         }
         let Some(intid) = self.signalled(vcpu) else { return false };
         self.acknowledge(vcpu, intid);
-        assert!(self.on(vcpu, |vgic| vgic.take(intid)), "INTID {intid} reached EL2 and is nobody's");
+        let taken = self.on(vcpu, |vgic| quick::take(vgic.hardware, vgic.own, intid) || vgic.take(intid));
+        assert!(taken, "INTID {intid} reached EL2 and is nobody's");
         true
     }
 

@@ -1,10 +1,10 @@
-//! The few registers that a running guest uses again and again, answered in a handful of instructions: no queue, no list
-//! register, no other core. What is not among them, [`super::Vgic`] answers; a test holds the two together.
+//! What a running guest uses again and again, in a handful of instructions: a few registers, its own PPIs, a single SGI.
+//! No queue is looked at. What is not among it, [`super::Vgic`] answers; tests hold the two together.
 
-use core::sync::atomic::Ordering::Relaxed;
+use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
 use super::state::Mailbox;
-use super::{Partition, SGIS};
+use super::{Hardware, Partition, SGIS};
 use crate::gic::{Registers, offset};
 
 /// GICD_ISENABLER0, and GICD_ICENABLER0's distance from it.
@@ -62,4 +62,42 @@ impl<R: Registers> Quick<'_, R> {
         let owned = self.partition.owned.get(word.wrapping_sub(1) as usize);
         owned.copied().filter(|_| quick)
     }
+}
+
+/// Takes physical interrupt `intid`, acknowledged and dropped, if it is a PPI of the guest's and list register 0 is free;
+/// whether it was.
+#[inline(always)]
+pub fn take<H: Hardware>(hardware: &H, own: &Mailbox, intid: u32) -> bool {
+    let register = own.private(intid);
+    let quick = intid < 32 && register.is_hardware() && hardware.empty() & 1 != 0;
+    if quick {
+        hardware.set(0, register);
+    }
+    quick
+}
+
+/// EL2's IPI has arrived: if one SGI, from one source, is all that is pending, and no list register is in use, delivers
+/// it; whether it did. [`super::state::work`] tells when more than the list registers is to be looked at.
+#[inline(always)]
+pub fn deliver<H: Hardware>(hardware: &H, own: &Mailbox) -> bool {
+    let pending =
+        if own.work.load(Acquire) == 0 { own.sgi_pending.load(Acquire) & own.sgi_enabled.load(Relaxed) } else { 0 };
+    if !pending.is_power_of_two() || hardware.empty() != super::delivery::all(hardware) {
+        return false;
+    }
+    let intid = pending.trailing_zeros();
+    let register = own.private(intid);
+    if H::V3 {
+        own.sgi_pending.fetch_and(!pending, Relaxed);
+        hardware.set(0, register);
+        return true;
+    }
+    let sources = own.sources(intid);
+    let single = sources.is_power_of_two();
+    if single {
+        let source = sources.trailing_zeros() as u8;
+        own.claim_source(intid, source);
+        hardware.set(0, register.from_source(source));
+    }
+    single
 }

@@ -58,6 +58,19 @@ impl<'a> Peers<'a> {
         mailbox.post_sgi(intid, None);
         Some(mailbox.ipi_word.load(Relaxed))
     }
+
+    /// The same for virtual interface `source` of a GICv2 and `value` written to GICD_SGIR, with a list of one target.
+    #[inline(always)]
+    pub fn post_v2(&self, source: u8, value: u32) -> Option<u64> {
+        let targets = value >> 16;
+        // Bits 25:24, the filter, are bits 9:8 of `targets`: no peer has them.
+        if u64::from(targets) & !(self.allowed & 0xff) != 0 || targets & targets.wrapping_sub(1) != 0 {
+            return None;
+        }
+        let mailbox = self.mailboxes.get((targets << 16).leading_zeros() as usize)?;
+        mailbox.post_sgi(value & 0xf, Some(source));
+        Some(mailbox.ipi_word.load(Relaxed))
+    }
 }
 
 impl<H: Hardware> Vgic<'_, H> {

@@ -139,7 +139,7 @@ pub mod work {
     pub const RECALL: u32 = 1 << 0;
     /// [`super::Mailbox::clear_pending`] or [`super::Mailbox::clear_active`] has bits for this core.
     pub const CLEAR: u32 = 1 << 1;
-    /// GICD_CTLR changed.
+    /// GICD_CTLR changed: the virtual interface is to be enabled or disabled.
     pub const CONTROL: u32 = 1 << 2;
     /// An interrupt that EL2 makes is pending.
     pub const MADE: u32 = 1 << 3;

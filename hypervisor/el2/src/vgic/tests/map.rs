@@ -232,6 +232,28 @@ fn a_quick_sgi_is_the_same_as_one_that_is_not() {
 }
 
 #[test]
+fn a_quick_sgi_of_gicv2_is_the_same_as_one_that_is_not() {
+    let [one, two] = [0, 1].map(|_| Model::<false>::started(&OWNED, 3, 4, (0, 0)));
+    for (vcpu, mailbox) in one.mailboxes.iter().enumerate() {
+        mailbox.ipi_word.store(100 + vcpu as u64, std::sync::atomic::Ordering::Relaxed);
+    }
+    let peers = Peers::new(&one.mailboxes[1], |vcpu| one.mailboxes.get(vcpu).filter(|_| vcpu != 1));
+    let sources = |board: &Model<false>| [0, 1, 2].map(|vcpu| board.mailboxes[vcpu].sources(6));
+    let mut quick = vec![];
+    for filter_and_targets in 0..0x400 {
+        let value = filter_and_targets << 16 | 1 << 15 | 6;
+        if let Some(word) = peers.post_v2(1, value) {
+            two.on(1, |vgic| vgic.write_distributor(0xf00, 4, value.into()));
+            assert_eq!(sources(&one), sources(&two), "{value:#x}");
+            assert_eq!(two.kicked.borrow().iter().position(|kicked| *kicked), Some(word as usize - 100));
+            two.kicked.borrow_mut().fill(false);
+            quick.push(filter_and_targets);
+        }
+    }
+    assert_eq!(quick, [1, 4], "by list, one target, not oneself");
+}
+
+#[test]
 fn gicv2_sgis_follow_the_three_filters() {
     let board = Model::<false>::started(&OWNED, 3, 4, (0, 0));
     let sources = |vcpu: usize| board.on(vcpu, |vgic| vgic.read_distributor(0xf20 + 4, 1));
