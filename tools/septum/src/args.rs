@@ -65,6 +65,15 @@ pub enum Command {
         /// An address (0x..) or an interrupt's INTID (decimal)
         question: Question,
     },
+    /// Measure what EL2 costs (docs/performance.md)
+    Bench {
+        /// As JSON
+        #[arg(long, conflicts_with = "compare")]
+        json: bool,
+        /// Show what has changed since an earlier `--json`
+        #[arg(long, value_name = "FILE")]
+        compare: Option<PathBuf>,
+    },
     /// Decode defmt frames from stdin: the part of `run` that runs in a process of its own
     #[command(hide = true)]
     Decode {

@@ -9,4 +9,4 @@ pub mod legend;
 pub mod line;
 pub mod record;
 pub mod stream;
-mod symbols;
+pub mod symbols;

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
+mod bench;
 mod build;
 mod cache;
 mod cargo;
@@ -44,6 +45,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify { image } => image::verify(&image),
         Command::Run(arguments) => run::run(&tree, &arguments.config, &arguments.options()),
         Command::Explain { config, question } => explain::run(&tree, &config, question),
+        Command::Bench { json, compare } => bench::run(&tree, json, compare.as_deref()),
         Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),
         Command::Tied { program, arguments } => Err(Failure::environment(run::twin::become_tied(&program, &arguments))),
     }

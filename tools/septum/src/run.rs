@@ -96,7 +96,16 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
     let dtb = device_tree(tree, &system.board.name, twin)?;
     let serials = lines.all();
-    let machine = Machine { emulator: &emulator.program, twin, image, dtb, serials: &serials, gdb: options.gdb };
+    let machine = Machine {
+        emulator: &emulator.program,
+        twin,
+        image,
+        dtb,
+        serials: &serials,
+        gdb: options.gdb,
+        arguments: Vec::new(),
+        stderr: false,
+    };
     if options.gdb {
         setup::say(&format!("waiting for a debugger: gdb-multiarch {} -ex 'target remote :1234'", el2.display()));
     }
@@ -151,7 +160,10 @@ impl SerialLines {
 }
 
 /// The board's device tree: from the board's folder, or one that Debian has.
-fn device_tree(tree: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
+///
+/// # Errors
+/// It cannot be fetched.
+pub fn device_tree(tree: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
     let Some(name) = &twin.dtb else { return Ok(None) };
     let own = tree.join("boards").join(board).join(name);
     if own.exists() {

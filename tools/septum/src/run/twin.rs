@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 
 use rustix::io::{FdFlags, fcntl_setfd};
 use rustix::process::{Signal, set_parent_process_death_signal};
@@ -30,6 +30,10 @@ pub struct Machine<'a> {
     pub serials: &'a [u32],
     /// Whether it waits for a debugger on TCP port 1234 before its first instruction.
     pub gdb: bool,
+    /// More arguments.
+    pub arguments: Vec<String>,
+    /// Whether we read its stderr, where QEMU writes its trace, instead of showing it.
+    pub stderr: bool,
 }
 
 /// A machine that runs; killed when it is dropped.
@@ -56,7 +60,8 @@ impl Machine<'_> {
         }
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("tied").arg(self.emulator).args(self.arguments(&theirs));
-        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+        let stderr = if self.stderr { Stdio::piped() } else { Stdio::inherit() };
+        let process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(stderr).spawn()?;
         Ok(Running { process, serials: ours })
     }
 
@@ -74,6 +79,7 @@ impl Machine<'_> {
             arguments.extend(["-S", "-gdb", "tcp::1234"].map(str::to_owned));
         }
         arguments.extend(["-kernel".to_owned(), self.image.display().to_string()]);
+        arguments.extend_from_slice(&self.arguments);
         arguments
     }
 }
@@ -91,6 +97,11 @@ fn serial(index: u32, socket: Option<&UnixStream>) -> Vec<String> {
 }
 
 impl Running {
+    /// The machine's stderr, once, if it was asked for.
+    pub fn take_stderr(&mut self) -> Option<ChildStderr> {
+        self.process.stderr.take()
+    }
+
     /// Waits for the machine's end, which has come when its serial lines are closed.
     ///
     /// # Errors

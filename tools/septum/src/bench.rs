@@ -1,0 +1,112 @@
+//! `septum bench`: what EL2 costs, in instructions, pages and bytes, from runs that are the same each time.
+//!
+//! * [`guest`]: the partition `bench` measures operations from inside, with a counter that ticks once per instruction;
+//! * [`boot`]: the emulator's trace of executed instructions, from EL2's first to the partition's first;
+//! * [`pages`]: what EL2's memory holds after a run, against what lay there before;
+//! * [`size`]: bytes of the linked binary, and of the tables.
+//!
+//! What the rows mean, their goals and how to read them: docs/performance.md.
+
+mod boot;
+mod guest;
+mod machine;
+mod pages;
+mod report;
+mod size;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::failure::Failure;
+use crate::setup;
+use machine::Prepared;
+use report::Report;
+
+/// The configurations that are measured for their own sake, in this folder of the tree.
+const FOLDER: &str = "tools/septum/bench";
+/// Which of them measure operations.
+const OPERATIONS: [&str; 4] = ["gicv3-one", "gicv3-two", "gicv2-one", "gicv2-two"];
+/// Which of them boot, for the rows about boot: the first two differ in the partition's memory only.
+const BOOTS: [&str; 4] = ["gicv3-one", "gicv3-large", "gicv3-two", "gicv2-one"];
+/// The one whose written pages are counted: two cores.
+const PAGES: &str = "gicv3-two";
+/// Shipped configurations whose boot is counted, one for each board that has a twin.
+const BOARDS: [&str; 6] =
+    ["virt-hello", "virt-gicv2-hello", "virt-48-hello", "rpi4-hello", "imx8mp-hello", "imx8mm-hello"];
+
+/// Why there are no figures.
+#[derive(Debug, thiserror::Error)]
+pub enum BenchError {
+    /// The emulator cannot be started, or is lost.
+    #[error("QEMU: {0}")]
+    Machine(#[from] io::Error),
+    /// A run ended without what it is for.
+    #[error("{config}: {lack}")]
+    Unfinished {
+        /// The configuration.
+        config: String,
+        /// What did not come.
+        lack: &'static str,
+    },
+    /// The board has no emulator.
+    #[error("{config}: its board has no QEMU twin")]
+    NoTwin {
+        /// The configuration.
+        config: String,
+    },
+    /// A file cannot be used.
+    #[error("`{path}`: {reason}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Measures everything and prints it: as a table, as JSON, or beside what `compare`, an earlier JSON, holds.
+///
+/// # Errors
+/// Something cannot be built or run, or `compare` cannot be read.
+pub fn run(tree: &Path, json: bool, compare: Option<&Path>) -> Result<(), Failure> {
+    let before = compare.map(read).transpose().map_err(Failure::input)?;
+    let report = measure(tree)?;
+    match (json, before) {
+        (true, _) => print!("{}", report.to_json()),
+        (false, Some(before)) => print!("{}", report.compared_with(&before)),
+        (false, None) => print!("{report}"),
+    }
+    Ok(())
+}
+
+fn read(path: &Path) -> Result<Report, BenchError> {
+    let unusable = |reason: String| BenchError::File { path: path.to_owned(), reason };
+    let text = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
+}
+
+fn measure(tree: &Path) -> Result<Report, Failure> {
+    let own = |name: &str| Prepared::new(tree, &Path::new(FOLDER).join(name).with_extension("toml"));
+    let mut report = Report::default();
+    for name in OPERATIONS {
+        setup::say(&format!("operations: {name}"));
+        report.extend(name, guest::measure(&own(name)?).map_err(Failure::input)?);
+    }
+    for name in BOOTS {
+        setup::say(&format!("boot and tables: {name}"));
+        let prepared = own(name)?;
+        report.extend(name, boot::measure(&prepared).map_err(Failure::input)?);
+        report.extend(name, size::tables(&prepared).map_err(Failure::input)?);
+    }
+    for name in BOARDS {
+        setup::say(&format!("boot: {name}"));
+        let prepared = Prepared::new(tree, &Path::new("configs").join(name).with_extension("toml"))?;
+        report.extend(name, boot::measure(&prepared).map_err(Failure::input)?);
+    }
+    setup::say(&format!("pages that EL2 writes: {PAGES}"));
+    let prepared = own(PAGES)?;
+    report.extend(PAGES, pages::measure(&prepared).map_err(Failure::input)?);
+    report.extend("el2", size::binary(&prepared.built.el2).map_err(Failure::input)?);
+    Ok(report)
+}

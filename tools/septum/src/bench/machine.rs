@@ -1,0 +1,79 @@
+//! A configuration, built, with the emulator that runs it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::build::{self, Built};
+use crate::failure::Failure;
+use crate::run::device_tree;
+use crate::run::twin::{Machine, Running};
+use crate::setup;
+use crate::setup::emulator::Emulator;
+
+use super::BenchError;
+
+/// A built configuration of a board that has a twin.
+#[derive(Debug)]
+pub struct Prepared {
+    /// Its path.
+    pub config: String,
+    /// The folder that it was built into.
+    pub folder: PathBuf,
+    /// What was built.
+    pub built: Built,
+    emulator: Emulator,
+    device_tree: Option<PathBuf>,
+}
+
+impl Prepared {
+    /// Builds `config`, a path in `tree`.
+    ///
+    /// # Errors
+    /// It cannot be built, its board has no twin, or the emulator cannot be had.
+    pub fn new(tree: &Path, config: &Path) -> Result<Self, Failure> {
+        let folder = tree.join("target/septum/bench").join(build::name(config));
+        let built = build::build(tree, &tree.join(config), &folder)?;
+        let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
+        let config = config.display().to_string();
+        let Some(twin) = &built.system.board.twin else { return Err(Failure::input(BenchError::NoTwin { config })) };
+        let device_tree = device_tree(tree, &built.system.board.name, twin)?;
+        Ok(Self { config, folder, built, emulator, device_tree })
+    }
+
+    /// Starts the twin with more `arguments`, our end of the serial lines `serials`, and its stderr taken if `stderr`.
+    ///
+    /// # Errors
+    /// It cannot be started.
+    pub fn start(&self, serials: &[u32], arguments: Vec<String>, stderr: bool) -> Result<Running, BenchError> {
+        let no_twin = || BenchError::NoTwin { config: self.config.clone() };
+        let twin = self.built.system.board.twin.as_ref().ok_or_else(no_twin)?;
+        let (emulator, image, dtb) = (&self.emulator.program, &self.built.image, self.device_tree.clone());
+        let machine = Machine { emulator, twin, image, dtb, serials, gdb: false, arguments, stderr };
+        machine.start().map_err(BenchError::Machine)
+    }
+
+    /// QEMU's index of the serial line that carries the log.
+    ///
+    /// # Errors
+    /// The twin does not show it.
+    pub fn log_line(&self) -> Result<u32, BenchError> {
+        let console = &self.built.system.console.device;
+        let serials = self.built.system.board.twin.iter().flat_map(|twin| &twin.serials);
+        let mut indices = serials.filter(|(name, _)| name == console).map(|(_, index)| *index);
+        indices.next().ok_or_else(|| self.unfinished("its twin does not show the log"))
+    }
+
+    /// The bytes of a file of the build.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn image(&self) -> Result<Vec<u8>, BenchError> {
+        std::fs::read(&self.built.image)
+            .map_err(|error: io::Error| BenchError::File { path: self.built.image.clone(), reason: error.to_string() })
+    }
+
+    /// The error of a run that ended without `lack`.
+    pub fn unfinished(&self, lack: &'static str) -> BenchError {
+        BenchError::Unfinished { config: self.config.clone(), lack }
+    }
+}
