@@ -211,6 +211,81 @@ fn a_run_whose_text_never_comes_fails_when_the_board_is_off() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("a text that never comes"));
 }
 
+/// Debian's kernel on three cores beside a ticking Rust partition. How late the ticks are says nothing here:
+/// the emulator's cores wait for the host's.
+fn linux<'a>(config: &'a str, expected: &'a [&'a str]) -> Case<'a> {
+    Case {
+        config,
+        expected,
+        absent: &["EL2 fault", "septum: error: ", "undecodable", "log records of core", "Kernel panic", "Oops"],
+        ..Case::default()
+    }
+}
+
+/// What the log says when Linux has used its three cores and both partitions have ended.
+macro_rules! linux_lines {
+    ($release:literal) => {
+        &[
+            concat!("linux| ", $release),
+            "smp: Brought up 1 node, 3 CPUs",
+            "arch_timer",
+            "linux| GUEST-OK cpus=3",
+            "ticker| ticker: 800 ticks done",
+            "partition `linux` ended (SYSTEM_OFF)",
+            "partition `ticker` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ]
+    };
+}
+
+#[test]
+fn virt_runs_debians_linux_on_three_cores() {
+    linux("linux-virt", linux_lines!("6.1.")).holds();
+}
+
+#[test]
+fn virt_gicv2_runs_debians_linux_on_three_cores() {
+    linux("linux-virt-gicv2", linux_lines!("6.1.")).holds();
+}
+
+#[test]
+fn virt_48_runs_debians_linux_on_three_cores() {
+    linux("linux-virt-48", linux_lines!("6.12.")).holds();
+}
+
+#[test]
+fn rpi4_runs_debians_linux_on_three_cores() {
+    linux("linux-rpi4", linux_lines!("6.1.")).holds();
+}
+
+#[test]
+fn imx8mp_runs_debians_linux_on_three_cores() {
+    linux("linux-imx8mp", linux_lines!("6.12.")).holds();
+}
+
+#[test]
+fn imx8mm_runs_debians_real_time_linux_on_three_cores() {
+    linux("linux-imx8mm", linux_lines!("6.1.")).holds();
+}
+
+#[test]
+fn a_linux_guest_that_strays_is_stopped_and_another_one_goes_on() {
+    let case = Case {
+        config: "two-linux-virt",
+        expected: &[
+            "stray| writing to 0x09040000",
+            "write of 4 bytes to IPA 0x9040000: no region; board: uart1 of nobody",
+            "error: partition `stray` stopped (fault)",
+            "steady| GUEST-OK cpus=2",
+            "partition `steady` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &["not reached", "stray| GUEST-OK", "EL2 fault", "undecodable", "log records of core"],
+        ..Case::default()
+    };
+    case.holds();
+}
+
 /// Debian's U-Boot, unmodified, as a partition with a UART of its own.
 fn u_boot(config: &str) -> Case<'_> {
     Case {

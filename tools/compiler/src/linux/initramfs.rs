@@ -88,6 +88,7 @@ pub fn for_tests(busybox: &[u8]) -> Vec<u8> {
         .directory("sys")
         .character_device("dev/console", 5, 1)
         .character_device("dev/null", 1, 3)
+        .character_device("dev/mem", 1, 1)
         .program("bin/busybox", busybox)
         .link("bin/sh", "busybox")
         .program("init", INIT.as_bytes())

@@ -69,7 +69,7 @@ impl Files for Tree {
     }
 
     fn partitions(&self) -> Vec<String> {
-        vec!["hello".into(), "prober".into()]
+        ["hello", "prober", "ticker"].map(str::to_owned).into()
     }
 
     fn partition(&self, name: &str) -> Result<Loaded, FileError> {
