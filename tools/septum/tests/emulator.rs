@@ -211,8 +211,8 @@ fn a_run_whose_text_never_comes_fails_when_the_board_is_off() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("a text that never comes"));
 }
 
-/// Debian's kernel on three cores beside a ticking Rust partition. How late the ticks are says nothing here:
-/// the emulator's cores wait for the host's.
+/// Debian's kernel on three cores beside a ticking Rust partition. Where time is not simulated, how late the ticks are says
+/// nothing: the emulator's cores wait for the host's.
 fn linux<'a>(config: &'a str, expected: &'a [&'a str]) -> Case<'a> {
     Case {
         config,
@@ -266,6 +266,27 @@ fn imx8mp_runs_debians_linux_on_three_cores() {
 #[test]
 fn imx8mm_runs_debians_real_time_linux_on_three_cores() {
     linux("linux-imx8mm", linux_lines!("6.1.")).holds();
+}
+
+/// Linux beside a ticker where a tick of the counter is an instruction.
+fn simulated(config: &str) -> Case<'_> {
+    let lines = &[
+        "linux| GUEST-OK cpus=3",
+        "ticker| ticker: 300 ticks done",
+        "ticker| ticker: never late by a period",
+        "all partitions have ended",
+    ];
+    linux(config, lines)
+}
+
+#[test]
+fn beside_linux_on_gicv3_a_ticker_is_never_late_by_a_period() {
+    simulated("tools/septum/tests/configs/simulated-gicv3-linux").holds();
+}
+
+#[test]
+fn beside_linux_on_gicv2_a_ticker_is_never_late_by_a_period() {
+    simulated("tools/septum/tests/configs/simulated-gicv2-linux").holds();
 }
 
 #[test]
