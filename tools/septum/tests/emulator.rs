@@ -290,6 +290,17 @@ fn beside_linux_on_gicv2_a_ticker_is_never_late_by_a_period() {
 }
 
 #[test]
+fn linux_runs_with_a_tree_of_the_users_own_and_coarse_tables() {
+    let lines = &[
+        "Machine model: A tree of the user's own",
+        "linux| GUEST-OK cpus=2",
+        "partition `linux` ended (SYSTEM_OFF)",
+        "all partitions have ended",
+    ];
+    linux("tools/septum/tests/configs/own-tree", lines).holds();
+}
+
+#[test]
 fn a_linux_guest_that_strays_is_stopped_and_another_one_goes_on() {
     let case = Case {
         config: "two-linux-virt",
