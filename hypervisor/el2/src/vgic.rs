@@ -37,8 +37,8 @@ pub const SGIS: u32 = 0xffff;
 /// The board under one virtual core: its physical interrupt controller and its partition's other cores. Implemented for
 /// each GIC version by the binary, and by a model for tests.
 pub trait Hardware: VirtualInterface {
-    /// Whether this is GICv3; constant, so that each version's code is made apart.
-    const V3: bool;
+    /// Whether this is GICv3.
+    fn is_v3(&self) -> bool;
     /// Reads the physical GICD's word at `offset`.
     fn read(&self, offset: u32) -> u32;
     /// Writes the physical GICD's word at `offset`.
@@ -150,7 +150,6 @@ pub struct Vgic<'a, H> {
 impl<H: Hardware> Vgic<'_, H> {
     /// Takes physical interrupt `intid`, which EL2 has just acknowledged and whose priority it has dropped. Returns
     /// whether it is the guest's: if not, it stays active, and the caller handles and deactivates it.
-    #[inline(always)]
     pub fn take(&mut self, intid: u32) -> bool {
         let register = if intid < 32 { self.own.private(intid) } else { self.take_spi(intid) };
         // A physical SGI is EL2's, though the guest has a virtual one with its number.
@@ -167,7 +166,6 @@ impl<H: Hardware> Vgic<'_, H> {
         true
     }
 
-    #[inline(always)]
     fn take_spi(&self, intid: u32) -> ListRegister {
         if self.partition.owned(intid >> 5) & bit(intid) == 0 {
             return ListRegister::EMPTY;
@@ -183,8 +181,8 @@ impl<H: Hardware> Vgic<'_, H> {
             crate::gic::distributor::silence(&Physical(self.hardware), word, self.partition.owned(word));
             for low in Bits(self.partition.visible(word)) {
                 let intid = word << 5 | low;
-                self.spis.reset(intid, u8::from(!H::V3), H::V3);
-                self.hardware.route(intid, u8::from(!H::V3));
+                self.spis.reset(intid, u8::from(!self.hardware.is_v3()), self.hardware.is_v3());
+                self.hardware.route(intid, u8::from(!self.hardware.is_v3()));
             }
         }
         if let Some(shared) = self.hardware.mailbox(0) {
@@ -208,7 +206,7 @@ impl<H: Hardware> Vgic<'_, H> {
             self.own.set_private(intid, self.private_reset(intid));
         }
         self.own.sgi_pending.store(0, Relaxed);
-        self.own.sgi_enabled.store(if H::V3 { 0 } else { SGIS }, Relaxed);
+        self.own.sgi_enabled.store(if self.hardware.is_v3() { 0 } else { SGIS }, Relaxed);
         self.own.sleep.store(1, Relaxed);
         let words = self.own.sgi_sources.iter().chain(&self.own.clear_pending).chain(&self.own.clear_active);
         words.for_each(|word| word.store(0, Relaxed));
@@ -225,8 +223,8 @@ impl<H: Hardware> Vgic<'_, H> {
     fn private_reset(&self, intid: u32) -> ListRegister {
         match (self.partition.private & bit(intid) != 0, intid < 16) {
             (false, _) => ListRegister::EMPTY,
-            (true, true) => ListRegister::software(intid, 0, H::V3),
-            (true, false) => ListRegister::hardware(intid, 0, H::V3),
+            (true, true) => ListRegister::software(intid, 0, self.hardware.is_v3()),
+            (true, false) => ListRegister::hardware(intid, 0, self.hardware.is_v3()),
         }
     }
 

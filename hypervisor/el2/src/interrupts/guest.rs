@@ -12,7 +12,7 @@ use septum_plan::Plan;
 use septum_plan::record::{NO_ADDRESS, flag};
 
 use super::Controller;
-use super::hardware::{Cores, V2, V3};
+use super::hardware::{Board, Cores, V2, V3, Version};
 use crate::arch::gic_registers::{self, Frame, SystemInterface};
 use crate::core_state::{self, Assignment, CoreState};
 
@@ -21,7 +21,7 @@ static SPIS: Spis = Spis::new();
 
 /// A core's part in its partition's interrupt controller.
 pub struct Guest {
-    hardware: Version,
+    board: Board,
     partition: Partition<'static>,
     vcpu: usize,
     own: &'static Mailbox,
@@ -38,29 +38,6 @@ pub struct Guest {
     private: Frame,
 }
 
-enum Version {
-    V2(V2),
-    V3(V3),
-}
-
-/// Runs `$what` with the core's emulation as `$vgic`, for the board's version. The queue has one user at a time, as EL2
-/// takes no interrupt; were it ever borrowed, nothing would be done and `$otherwise` be the result.
-macro_rules! with_vgic {
-    ($guest:expr, $otherwise:expr, |$vgic:ident| $what:expr) => {
-        match ($guest.queue.try_borrow_mut(), &$guest.hardware) {
-            (Ok(mut queue), Version::V3(hardware)) => {
-                let $vgic = &mut $guest.vgic(hardware, &mut queue);
-                $what
-            }
-            (Ok(mut queue), Version::V2(hardware)) => {
-                let $vgic = &mut $guest.vgic(hardware, &mut queue);
-                $what
-            }
-            _ => $otherwise,
-        }
-    };
-}
-
 impl Guest {
     /// For `assignment` of `plan`, on core `index`; `None` if the plan has no such partition.
     pub fn new(plan: &Plan<'static>, controller: &Controller, assignment: Assignment, index: u16) -> Option<Self> {
@@ -71,7 +48,7 @@ impl Guest {
         let own = core_state::mailbox(plan.cores(), index)?;
         let v3 = matches!(controller, Controller::V3 { .. });
         Some(Self {
-            hardware: Version::new(controller, cores),
+            board: Board { version: version(controller), cores },
             partition: Partition::new(plan.interrupts(record), vcpus.len(), v3, own_timer).with_made(
                 record.console_intid >> 5,
                 bit(record.console_intid),
@@ -125,27 +102,16 @@ impl Guest {
     /// GICv2: the guest writes `value` to GICD_SGIR, if that is `register`.
     #[inline(always)]
     fn quick_sgi(&self, peers: &Peers<'_>, register: u32, value: u32) -> bool {
-        let Version::V2(hardware) = &self.hardware else { return false };
+        let Version::V2(hardware) = &self.board.version else { return false };
         let word = if register == offset::SGIR { peers.post_v2(self.vcpu as u8, value) } else { None };
         word.map(|word| hardware.send(word)).is_some()
-    }
-
-    #[inline(always)]
-    fn vgic<'a, H>(&'a self, hardware: &'a H, queue: &'a mut Queue) -> Vgic<'a, H> {
-        Vgic { hardware, partition: &self.partition, spis: &SPIS, vcpu: self.vcpu, own: self.own, queue }
-    }
-
-    /// Takes physical interrupt `intid`; `false` if it is not the guest's.
-    #[inline(always)]
-    pub fn take(&self, intid: u32) -> bool {
-        with_vgic!(self, false, |vgic| vgic.take(intid))
     }
 
     /// With a GICv2, takes one physical interrupt the short way; what [`Controller::acknowledge`] would give of one that
     /// has no short way. With a GICv3, the vector has done as much.
     #[inline(always)]
     pub fn quick_interrupt(&self, controller: &Controller) -> Option<u32> {
-        let Version::V2(hardware) = &self.hardware else { return controller.acknowledge() };
+        let Version::V2(hardware) = &self.board.version else { return controller.acknowledge() };
         let acknowledged = hardware.interface.acknowledge();
         let intid = gic::intid(acknowledged);
         if intid >= gic::SPECIAL_FIRST {
@@ -155,111 +121,101 @@ impl Guest {
         if quick::take(hardware, self.own, intid) {
             return None;
         }
-        if intid != gic::IPI || !quick::deliver(hardware, self.own) {
+        if intid != gic::IPI || !quick::deliver(hardware, self.own, false) {
             return Some(acknowledged);
         }
         hardware.interface.deactivate(acknowledged);
         None
     }
 
+    /// Runs `what` with the emulation. The queue has one user at a time, as EL2 takes no interrupt; were it ever borrowed,
+    /// nothing would be done.
+    fn with<T>(&self, what: impl FnOnce(&mut Vgic<'_, Board>) -> T) -> Option<T> {
+        let mut queue = self.queue.try_borrow_mut().ok()?;
+        let (hardware, partition, own) = (&self.board, &self.partition, self.own);
+        Some(what(&mut Vgic { hardware, partition, spis: &SPIS, vcpu: self.vcpu, own, queue: &mut queue }))
+    }
+
+    fn is_v3(&self) -> bool {
+        matches!(self.board.version, Version::V3(_))
+    }
+
+    /// Takes physical interrupt `intid`; `false` if it is not the guest's.
+    pub fn take(&self, intid: u32) -> bool {
+        self.with(|vgic| vgic.take(intid)).unwrap_or(false)
+    }
+
     /// EL2's IPI has come.
     pub fn on_ipi(&self) {
-        with_vgic!(self, (), |vgic| vgic.on_ipi());
+        self.with(|vgic| vgic.on_ipi());
     }
 
     /// The maintenance interrupt has come.
     pub fn maintain(&self) {
-        with_vgic!(self, (), |vgic| vgic.maintain());
-    }
-
-    /// Sets the line of `intid`, an interrupt that EL2 makes for this partition.
-    pub fn set_line(&self, intid: u32, high: bool) {
-        with_vgic!(self, (), |vgic| vgic.set_line(intid, high));
+        self.with(|vgic| vgic.maintain());
     }
 
     /// The guest reads `bytes` at `ipa`; `None` if no register of its interrupt controller is emulated there.
-    #[inline(always)]
+    #[inline(never)]
     pub fn read(&self, ipa: u64, bytes: u32) -> Option<u64> {
-        let offset = ipa.wrapping_sub(self.gicd_ipa);
-        if offset < self.gicd_bytes {
-            return with_vgic!(self, None, |vgic| Some(vgic.read_distributor(offset as u32, bytes)));
+        let (gicd, gicr) = (ipa.wrapping_sub(self.gicd_ipa), ipa.wrapping_sub(self.gicr_ipa));
+        if gicd < self.gicd_bytes {
+            return self.with(|vgic| vgic.read_distributor(gicd as u32, bytes));
         }
-        self.read_redistributor(ipa, bytes)
-    }
-
-    #[inline(always)]
-    fn read_redistributor(&self, ipa: u64, bytes: u32) -> Option<u64> {
-        let offset = ipa.wrapping_sub(self.gicr_ipa);
-        if offset >= self.gicr_bytes {
-            return None;
-        }
-        match (self.queue.try_borrow_mut(), &self.hardware) {
-            (Ok(mut queue), Version::V3(hardware)) => {
-                Some(self.vgic(hardware, &mut queue).read_redistributor(offset as u32, bytes))
-            }
-            _ => None,
-        }
+        if gicr < self.gicr_bytes { self.with(|vgic| vgic.read_redistributor(gicr as u32, bytes)) } else { None }
     }
 
     /// The guest writes `bytes` of `value` at `ipa`; `false` if no register is emulated there.
-    #[inline(always)]
+    #[inline(never)]
     pub fn write(&self, ipa: u64, bytes: u32, value: u64) -> bool {
-        let offset = ipa.wrapping_sub(self.gicd_ipa);
-        if offset < self.gicd_bytes {
-            with_vgic!(self, (), |vgic| vgic.write_distributor(offset as u32, bytes, value));
-            return true;
-        }
-        self.write_redistributor(ipa, bytes, value)
-    }
-
-    fn write_redistributor(&self, ipa: u64, bytes: u32, value: u64) -> bool {
-        let offset = ipa.wrapping_sub(self.gicr_ipa);
-        if offset >= self.gicr_bytes {
+        let (gicd, gicr) = (ipa.wrapping_sub(self.gicd_ipa), ipa.wrapping_sub(self.gicr_ipa));
+        if gicd < self.gicd_bytes {
+            self.with(|vgic| vgic.write_distributor(gicd as u32, bytes, value));
+        } else if gicr < self.gicr_bytes {
+            self.with(|vgic| vgic.write_redistributor(gicr as u32, bytes, value));
+        } else {
             return false;
-        }
-        if let (Ok(mut queue), Version::V3(hardware)) = (self.queue.try_borrow_mut(), &self.hardware) {
-            self.vgic(hardware, &mut queue).write_redistributor(offset as u32, bytes, value);
         }
         true
     }
 
     /// The guest writes `value` to one of GICv3's SGI registers; `false` on GICv2, which has none.
-    #[inline(always)]
+    #[inline(never)]
     pub fn send_sgi(&self, register: SgiRegister, value: u64) -> bool {
-        let (Ok(mut queue), Version::V3(hardware)) = (self.queue.try_borrow_mut(), &self.hardware) else {
-            return false;
-        };
-        self.vgic(hardware, &mut queue).send_sgi(register, value);
-        true
+        self.is_v3() && self.with(|vgic| vgic.send_sgi(register, value)).is_some()
     }
 
     /// The guest writes `intid` to ICC_DIR_EL1, which is trapped; `false` on GICv2.
+    #[inline(never)]
     pub fn deactivate(&self, intid: u64) -> bool {
-        let (Ok(mut queue), Version::V3(hardware)) = (self.queue.try_borrow_mut(), &self.hardware) else {
-            return false;
-        };
-        let eoi_mode_1 = gic_registers::read_vmcr() & VMCR_EOI_MODE != 0;
-        self.vgic(hardware, &mut queue).deactivate(intid as u32 & 0xff_ffff, eoi_mode_1);
-        true
+        let eoi_mode_1 = self.is_v3() && gic_registers::read_vmcr() & VMCR_EOI_MODE != 0;
+        self.is_v3() && self.with(|vgic| vgic.deactivate(intid as u32 & 0xff_ffff, eoi_mode_1)).is_some()
+    }
+
+    /// Sets the line of `intid`, which EL2 makes for the partition: an emulated device's.
+    pub fn set_line(&self, intid: u32, high: bool) {
+        self.with(|vgic| vgic.set_line(intid, high));
     }
 
     /// Resets what the partition's cores share; by one of them, while none of its virtual cores runs.
+    #[inline(never)]
     pub fn reset_partition(&self) {
-        with_vgic!(self, (), |vgic| vgic.reset_partition());
+        self.with(|vgic| vgic.reset_partition());
     }
 
     /// Resets this virtual core's interrupt controller; before each entry at a start address.
     pub fn reset_core(&self) {
-        match &self.hardware {
+        match &self.board.version {
             Version::V3(_) => gic_registers::reset_virtual_interface(),
             Version::V2(hardware) => v2::reset_virtual_interface(&hardware.gich),
         }
-        with_vgic!(self, (), |vgic| vgic.reset_core());
+        self.with(|vgic| vgic.reset_core());
     }
 
     /// The virtual core is off: nothing is in its list registers, and what it had pending is so in the physical GIC.
+    #[inline(never)]
     pub fn stop_core(&self) {
-        with_vgic!(self, (), |vgic| vgic.stop_core());
+        self.with(|vgic| vgic.stop_core());
     }
 
     /// The partition has ended, for this core: none of its interrupts comes any more. The last of its cores to say so
@@ -273,14 +229,10 @@ impl Guest {
 /// ICH_VMCR_EL2.VEOIM.
 const VMCR_EOI_MODE: u64 = 1 << 9;
 
-impl Version {
-    fn new(controller: &Controller, cores: Cores) -> Self {
-        match *controller {
-            Controller::V2 { interface, gich } => {
-                Self::V2(V2 { interface, gich, cores, count: v2::list_registers(&gich) })
-            }
-            Controller::V3 { gicd } => Self::V3(V3 { gicd, cores, count: gic_registers::list_registers() }),
-        }
+fn version(controller: &Controller) -> Version {
+    match *controller {
+        Controller::V2 { interface, gich } => Version::V2(V2 { interface, gich, count: v2::list_registers(&gich) }),
+        Controller::V3 { gicd } => Version::V3(V3 { gicd, count: gic_registers::list_registers() }),
     }
 }
 

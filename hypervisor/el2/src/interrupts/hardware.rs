@@ -33,117 +33,61 @@ impl Cores {
     }
 }
 
-/// GICv3: system registers, and every core's redistributor.
+/// GICv3's virtual interface: system registers.
 pub struct V3 {
     /// GICD.
     pub gicd: Frame,
-    /// The partition's cores.
-    pub cores: Cores,
     /// Number of list registers.
     pub count: u32,
 }
 
 impl VirtualInterface for V3 {
-    #[inline(always)]
     fn count(&self) -> u32 {
         self.count
     }
 
-    #[inline(always)]
     fn empty(&self) -> u32 {
         gic_registers::elrsr() as u32
     }
 
-    #[inline(always)]
     fn ended(&self) -> u32 {
         gic_registers::eisr() as u32
     }
 
-    #[inline(always)]
     fn get(&self, index: u32) -> ListRegister {
         ListRegister(gic_registers::read_list_register(index))
     }
 
-    #[inline(always)]
     fn set(&self, index: u32, value: ListRegister) {
         gic_registers::write_list_register(index, value.0);
     }
 
-    #[inline(always)]
     fn control(&self) -> u32 {
         gic_registers::read_hcr() as u32
     }
 
-    #[inline(always)]
     fn set_control(&self, value: u32) {
         gic_registers::write_hcr(value.into());
     }
 }
 
-impl V3 {
-    #[inline(always)]
-    fn private(&self, vcpu: usize) -> Option<Frame> {
-        let record = self.cores.record(vcpu)?;
-        // SAFETY: the compiler maps both frames of each core's redistributor in the run root, which is in force whenever
-        // a partition runs.
-        Some(unsafe { Frame::new(record.gicr_va) })
-    }
-}
-
-impl Hardware for V3 {
-    const V3: bool = true;
-
-    #[inline(always)]
-    fn read(&self, offset: u32) -> u32 {
-        self.gicd.read(offset)
-    }
-
-    #[inline(always)]
-    fn write(&self, offset: u32, value: u32) {
-        self.gicd.write(offset, value);
-    }
-
-    #[inline(always)]
-    fn read_private(&self, vcpu: usize, offset: u32) -> u32 {
-        self.private(vcpu).map_or(0, |gicr| gicr.read(offset::private(offset)))
-    }
-
-    #[inline(always)]
-    fn write_private(&self, vcpu: usize, offset: u32, value: u32) {
-        if let Some(gicr) = self.private(vcpu) {
-            gicr.write(offset::private(offset), value);
-        }
-    }
-
-    fn route(&self, intid: u32, target: u8) {
-        if let Some(record) = self.cores.record(target.into()) {
-            distributor::route(&self.gicd, intid, record.mpidr);
-        }
-    }
-
-    #[inline(always)]
-    fn mailbox(&self, vcpu: usize) -> Option<&Mailbox> {
-        self.cores.mailbox(vcpu)
-    }
-
-    #[inline(always)]
-    fn kick(&self, vcpu: usize) {
-        if let Some(mailbox) = self.cores.mailbox(vcpu) {
-            SystemInterface.send(mailbox.ipi_word.load(Relaxed));
-        }
-    }
-}
-
-/// GICv2: everything is memory-mapped; private registers are banked.
+/// GICv2's virtual interface, and the frames that go with it.
 pub struct V2 {
     /// GICD and GICC.
     pub interface: v2::Interface<Frame>,
     /// GICH.
     pub gich: Frame,
-    /// The partition's cores.
-    pub cores: Cores,
     /// Number of list registers.
     pub count: u32,
+}
+
+impl V2 {
+    /// Interrupts the core with this IPI word; what was stored before is visible there.
+    #[inline(always)]
+    pub fn send(&self, ipi_word: u64) {
+        gic_registers::publish();
+        self.interface.send(ipi_word);
+    }
 }
 
 impl VirtualInterface for V2 {
@@ -157,12 +101,10 @@ impl VirtualInterface for V2 {
         self.gich.read(offset::GICH_ELRSR)
     }
 
-    #[inline(always)]
     fn ended(&self) -> u32 {
         self.gich.read(offset::GICH_EISR)
     }
 
-    #[inline(always)]
     fn get(&self, index: u32) -> ListRegister {
         ListRegister::from_v2(self.gich.read(offset::word(offset::GICH_LR, index)))
     }
@@ -172,65 +114,154 @@ impl VirtualInterface for V2 {
         self.gich.write(offset::word(offset::GICH_LR, index), value.v2());
     }
 
-    #[inline(always)]
     fn control(&self) -> u32 {
         self.gich.read(offset::GICH_HCR)
     }
 
-    #[inline(always)]
     fn set_control(&self, value: u32) {
         self.gich.write(offset::GICH_HCR, value);
     }
 }
 
-impl Hardware for V2 {
-    const V3: bool = false;
+/// Which of the two.
+pub enum Version {
+    /// GICv2.
+    V2(V2),
+    /// GICv3.
+    V3(V3),
+}
 
-    #[inline(always)]
-    fn read(&self, offset: u32) -> u32 {
-        self.interface.gicd.read(offset)
+/// The board under the whole emulation. One type for both versions, and its functions not inlined: nothing here is in a
+/// hurry, and the emulation is compiled once.
+pub struct Board {
+    /// The virtual interface.
+    pub version: Version,
+    /// The partition's cores.
+    pub cores: Cores,
+}
+
+impl Board {
+    fn gicd(&self) -> Frame {
+        match &self.version {
+            Version::V2(v2) => v2.interface.gicd,
+            Version::V3(v3) => v3.gicd,
+        }
     }
 
-    #[inline(always)]
-    fn write(&self, offset: u32, value: u32) {
-        self.interface.gicd.write(offset, value);
-    }
-
-    #[inline(always)]
-    fn read_private(&self, _: usize, offset: u32) -> u32 {
-        self.interface.gicd.read(offset)
-    }
-
-    #[inline(always)]
-    fn write_private(&self, _: usize, offset: u32, value: u32) {
-        self.interface.gicd.write(offset, value);
-    }
-
-    fn route(&self, intid: u32, target: u8) {
-        let interface =
-            |vcpu: u32| self.cores.mailbox(vcpu as usize).map_or(0, |mailbox| mailbox.interface.load(Relaxed));
-        let interfaces = Bits(target.into()).fold(0, |all, vcpu| all | interface(vcpu));
-        distributor::target(&self.interface.gicd, intid, interfaces as u8);
-    }
-
-    #[inline(always)]
-    fn mailbox(&self, vcpu: usize) -> Option<&Mailbox> {
-        self.cores.mailbox(vcpu)
-    }
-
-    #[inline(always)]
-    fn kick(&self, vcpu: usize) {
-        if let Some(mailbox) = self.cores.mailbox(vcpu) {
-            self.send(mailbox.ipi_word.load(Relaxed));
+    /// The frame in which virtual core `vcpu`'s private registers lie at the distributor's offsets. GICv2's are banked.
+    fn private(&self, vcpu: usize) -> Option<Frame> {
+        match &self.version {
+            Version::V2(v2) => Some(v2.interface.gicd),
+            Version::V3(_) => {
+                let frames = self.cores.record(vcpu)?.gicr_va;
+                // SAFETY: the compiler maps both frames of each core's redistributor in the run root, which is in force
+                // whenever a partition runs.
+                Some(unsafe { Frame::new(frames.wrapping_add(offset::GICR_SGI_FRAME.into())) })
+            }
         }
     }
 }
 
-impl V2 {
-    /// Interrupts the core with this IPI word; what was stored before is visible there.
-    #[inline(always)]
-    pub fn send(&self, ipi_word: u64) {
-        gic_registers::publish();
-        self.interface.send(ipi_word);
+/// Hands a call on to the version.
+macro_rules! on_version {
+    ($board:expr, $call:ident($($argument:expr),*)) => {
+        match &$board.version {
+            Version::V2(v2) => v2.$call($($argument),*),
+            Version::V3(v3) => v3.$call($($argument),*),
+        }
+    };
+}
+
+impl VirtualInterface for Board {
+    fn count(&self) -> u32 {
+        on_version!(self, count())
+    }
+
+    #[inline(never)]
+    fn empty(&self) -> u32 {
+        on_version!(self, empty())
+    }
+
+    fn ended(&self) -> u32 {
+        on_version!(self, ended())
+    }
+
+    #[inline(never)]
+    fn get(&self, index: u32) -> ListRegister {
+        on_version!(self, get(index))
+    }
+
+    #[inline(never)]
+    fn set(&self, index: u32, value: ListRegister) {
+        on_version!(self, set(index, value));
+    }
+
+    fn control(&self) -> u32 {
+        on_version!(self, control())
+    }
+
+    #[inline(never)]
+    fn set_control(&self, value: u32) {
+        on_version!(self, set_control(value));
+    }
+}
+
+impl Hardware for Board {
+    fn is_v3(&self) -> bool {
+        matches!(self.version, Version::V3(_))
+    }
+
+    #[inline(never)]
+    fn read(&self, offset: u32) -> u32 {
+        self.gicd().read(offset)
+    }
+
+    #[inline(never)]
+    fn write(&self, offset: u32, value: u32) {
+        self.gicd().write(offset, value);
+    }
+
+    #[inline(never)]
+    fn read_private(&self, vcpu: usize, offset: u32) -> u32 {
+        self.private(vcpu).map_or(0, |frame| frame.read(offset))
+    }
+
+    #[inline(never)]
+    fn write_private(&self, vcpu: usize, offset: u32, value: u32) {
+        if let Some(frame) = self.private(vcpu) {
+            frame.write(offset, value);
+        }
+    }
+
+    fn route(&self, intid: u32, target: u8) {
+        match &self.version {
+            Version::V3(v3) => {
+                if let Some(record) = self.cores.record(target.into()) {
+                    distributor::route(&v3.gicd, intid, record.mpidr);
+                }
+            }
+            Version::V2(v2) => {
+                let mailbox = |vcpu: u32| self.cores.mailbox(vcpu as usize);
+                let bit = |vcpu: u32| mailbox(vcpu).map_or(0, |mailbox| mailbox.interface.load(Relaxed));
+                let interfaces = Bits(target.into()).fold(0, |all, vcpu| all | bit(vcpu));
+                distributor::target(&v2.interface.gicd, intid, interfaces as u8);
+            }
+        }
+    }
+
+    #[inline(never)]
+    fn mailbox(&self, vcpu: usize) -> Option<&Mailbox> {
+        self.cores.mailbox(vcpu)
+    }
+
+    #[inline(never)]
+    fn kick(&self, vcpu: usize) {
+        if let Some(mailbox) = self.cores.mailbox(vcpu) {
+            let word = mailbox.ipi_word.load(Relaxed);
+            match &self.version {
+                Version::V2(v2) => v2.send(word),
+                Version::V3(_) => SystemInterface.send(word),
+            }
+        }
     }
 }

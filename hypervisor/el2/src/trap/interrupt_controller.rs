@@ -117,7 +117,6 @@ fn emulate(guest: &Guest, registers: &mut impl Registers, esr: u64) -> bool {
     }
 }
 
-#[inline(always)]
 fn emulate_access(guest: &Guest, registers: &mut impl Registers, access: Access) -> Option<()> {
     let ipa = Access::ipa(exception::hpfar(), exception::far());
     let before = registers.get(access.register())?;
@@ -129,7 +128,6 @@ fn emulate_access(guest: &Guest, registers: &mut impl Registers, access: Access)
     Some(())
 }
 
-#[inline(always)]
 fn emulate_system_write(guest: &Guest, registers: &impl Registers, esr: u64) -> Option<bool> {
     let (what, register) = SystemWrite::new(esr)?;
     let value = registers.get(register)?;

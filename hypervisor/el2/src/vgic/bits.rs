@@ -27,7 +27,6 @@ impl Scope {
     }
 
     /// Word `index` of a distributor's register, seen from virtual core `vcpu`.
-    #[inline(always)]
     pub const fn word(index: u32, vcpu: usize) -> Self {
         if index == 0 { Self::Private(vcpu) } else { Self::Shared(index) }
     }
@@ -42,7 +41,6 @@ impl Scope {
 
 impl<H: Hardware> Vgic<'_, H> {
     /// The interrupts of `scope` that have a physical one behind them.
-    #[inline(always)]
     fn owned_physical(&self, scope: Scope) -> u32 {
         match scope {
             Scope::Private(_) => self.partition.private & !SGIS,
@@ -50,7 +48,6 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    #[inline(always)]
     fn read_physical(&self, scope: Scope, register: u32) -> u32 {
         let owned = self.owned_physical(scope);
         match scope {
@@ -59,7 +56,6 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    #[inline(always)]
     fn write_physical(&self, scope: Scope, register: u32, value: u32) {
         let value = value & self.owned_physical(scope);
         match scope {
@@ -69,7 +65,6 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// A word of software state for `scope` and the interrupts in it: the SGIs' or the made interrupts'.
-    #[inline(always)]
     fn soft(&self, scope: Scope, kind: Soft) -> (u32, Option<&AtomicU32>) {
         match scope {
             Scope::Private(vcpu) => {
@@ -84,20 +79,17 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    #[inline(always)]
     fn read_soft(&self, scope: Scope, kind: Soft) -> u32 {
         let (mask, word) = self.soft(scope, kind);
         word.map_or(0, |word| word.load(Relaxed) & mask)
     }
 
     /// GICD_ISENABLER and GICD_ICENABLER, read.
-    #[inline(always)]
     pub fn enables(&self, scope: Scope) -> u32 {
         self.read_physical(scope, offset::ISENABLER) | self.read_soft(scope, Soft::Enabled)
     }
 
     /// GICD_ISENABLER, written.
-    #[inline(always)]
     pub fn set_enable(&mut self, scope: Scope, value: u32) {
         self.write_physical(scope, offset::ISENABLER, value);
         let (mask, word) = self.soft(scope, Soft::Enabled);
@@ -110,7 +102,7 @@ impl<H: Hardware> Vgic<'_, H> {
     /// GICD_ICENABLER, written: what is pending in a list register is taken back, and stays pending.
     pub fn clear_enable(&mut self, scope: Scope, value: u32) {
         self.write_physical(scope, offset::ICENABLER, value);
-        let sgis_stay = !H::V3 && matches!(scope, Scope::Private(_));
+        let sgis_stay = !self.hardware.is_v3() && matches!(scope, Scope::Private(_));
         let (mask, word) = self.soft(scope, Soft::Enabled);
         if let Some(word) = word.filter(|_| !sgis_stay) {
             word.fetch_and(!(value & mask), Relaxed);
@@ -142,7 +134,7 @@ impl<H: Hardware> Vgic<'_, H> {
         let held = if self.is_own(scope) { self.held(scope.index()).0 } else { 0 };
         self.write_physical(scope, offset::ISPENDR, value & !held);
         let (mask, word) = self.soft(scope, Soft::Pending);
-        let mask = if !H::V3 && matches!(scope, Scope::Private(_)) { 0 } else { mask };
+        let mask = if !self.hardware.is_v3() && matches!(scope, Scope::Private(_)) { 0 } else { mask };
         if let Some(word) = word.filter(|_| value & mask != 0) {
             word.fetch_or(value & mask, Relaxed);
             self.announce(scope, value & mask);
@@ -151,7 +143,7 @@ impl<H: Hardware> Vgic<'_, H> {
 
     /// GICD_ICPENDR, written: what is pending in a list register is taken back; a line that is high pends again.
     pub fn clear_pending(&mut self, scope: Scope, value: u32) {
-        let sgis_stay = !H::V3 && matches!(scope, Scope::Private(_));
+        let sgis_stay = !self.hardware.is_v3() && matches!(scope, Scope::Private(_));
         let value = if sgis_stay { value & !SGIS } else { value };
         self.write_physical(scope, offset::ICPENDR, value);
         let (mask, word) = self.soft(scope, Soft::Pending);

@@ -7,7 +7,7 @@
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
-use super::list_register::{ListRegister, control};
+use super::list_register::{ListRegister, VirtualInterface, control};
 use super::state::{Bits, Mailbox, bit, work};
 use super::{Hardware, Vgic};
 use crate::gic::offset;
@@ -103,7 +103,7 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn sgi_register(&self, intid: u32) -> ListRegister {
         let register = self.own.private(intid);
-        if H::V3 { register } else { register.from_source(self.lowest_source(intid)) }
+        if self.hardware.is_v3() { register } else { register.from_source(self.lowest_source(intid)) }
     }
 
     fn physical_register(&self, intid: u32) -> ListRegister {
@@ -131,7 +131,11 @@ impl<H: Hardware> Vgic<'_, H> {
     /// The virtual core that takes SPI `intid`, made by EL2.
     pub(super) fn made_target(&self, intid: u32) -> Option<usize> {
         let target = self.spis.target(intid);
-        if H::V3 { Some(usize::from(target)) } else { (target != 0).then(|| target.trailing_zeros() as usize) }
+        if self.hardware.is_v3() {
+            Some(usize::from(target))
+        } else {
+            (target != 0).then(|| target.trailing_zeros() as usize)
+        }
     }
 
     /// Which of `pending` (in `word`, not linked to hardware) are held already, in list registers or parked. One that is
@@ -151,7 +155,7 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn merge_into(&mut self, index: u32, register: ListRegister) {
         let same_source = word_is_made(register)
-            || H::V3
+            || self.hardware.is_v3()
             || self.sources(register.intid()) & 1u32.wrapping_shl(register.source().into()) != 0;
         let level = word_is_made(register) && self.is_level(register.intid());
         if same_source && !level {
@@ -159,7 +163,7 @@ impl<H: Hardware> Vgic<'_, H> {
             self.hardware.set(index, register.with_pending());
         }
         // What is left pending now comes from another source, or is a line that may still be high at the end.
-        if level || (!H::V3 && self.sources_left(register)) {
+        if level || (!self.hardware.is_v3() && self.sources_left(register)) {
             let current = self.hardware.get(index);
             if current.with_eoi() != current {
                 self.hardware.set(index, current.with_eoi());
@@ -184,7 +188,7 @@ impl<H: Hardware> Vgic<'_, H> {
             if let Some(shared) = self.hardware.mailbox(0) {
                 shared.made.pending.fetch_and(!bit(intid), Relaxed);
             }
-        } else if H::V3 {
+        } else if self.hardware.is_v3() {
             self.own.sgi_pending.fetch_and(!bit(intid), Relaxed);
         } else {
             self.own.claim_source(intid, register.source());
@@ -201,7 +205,7 @@ impl<H: Hardware> Vgic<'_, H> {
                 shared.made.pending.fetch_or(bit(intid), Relaxed);
             }
         } else {
-            self.own.post_sgi(intid, (!H::V3).then_some(register.source()));
+            self.own.post_sgi(intid, (!self.hardware.is_v3()).then_some(register.source()));
         }
     }
 
@@ -266,7 +270,7 @@ impl<H: Hardware> Vgic<'_, H> {
         if intid < 16 {
             let source = self.queue.parked_sources.wrapping_shr(intid.wrapping_mul(3)) as u8;
             let register = self.own.private(intid);
-            return if H::V3 { register } else { register.from_source(source) };
+            return if self.hardware.is_v3() { register } else { register.from_source(source) };
         }
         if self.partition.made(intid >> 5) & bit(intid) != 0 {
             return self.spis.list_register(intid, false);
@@ -420,7 +424,7 @@ impl<H: Hardware> Vgic<'_, H> {
             wanted |= control::NO_PENDING | if self.hardware.count() > 1 { control::UNDERFLOW } else { 0 };
         }
         if !self.queue.parked.is_empty() {
-            wanted |= control::NOT_PRESENT | if H::V3 { control::TRAP_DEACTIVATE } else { 0 };
+            wanted |= control::NOT_PRESENT | if self.hardware.is_v3() { control::TRAP_DEACTIVATE } else { 0 };
         }
         if left || !self.queue.parked.is_empty() {
             self.own.work.fetch_or(work::BUSY, Relaxed);
@@ -463,7 +467,7 @@ impl<H: Hardware> Vgic<'_, H> {
 
 /// A set bit for each list register.
 #[inline(always)]
-pub(super) fn all(hardware: &impl Hardware) -> u32 {
+pub(super) fn all(hardware: &impl VirtualInterface) -> u32 {
     let count = hardware.count();
     if count >= 32 { !0 } else { bit(count).wrapping_sub(1) }
 }

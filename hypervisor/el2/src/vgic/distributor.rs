@@ -24,7 +24,6 @@ pub const fn frame_bytes(v3: bool) -> u32 {
 
 impl<H: Hardware> Vgic<'_, H> {
     /// Reads `bytes` (1, 2, 4 or 8) at `offset` of GICD.
-    #[inline(always)]
     pub fn read_distributor(&mut self, offset: u32, bytes: u32) -> u64 {
         if bytes != 4 || offset & 3 != 0 || offset >= 0x1000 {
             return self.read_distributor_rest(offset, bytes);
@@ -32,13 +31,12 @@ impl<H: Hardware> Vgic<'_, H> {
         let word = Scope::word(offset >> 2 & 31, self.vcpu);
         let value = match offset >> 7 {
             0 => self.read_head(offset),
-            2 | 3 if private_allowed::<H>(word) => self.enables(word),
+            2 | 3 if self.private_allowed(word) => self.enables(word),
             _ => return self.read_word(offset, word),
         };
         value.into()
     }
 
-    #[inline(always)]
     fn read_head(&self, offset: u32) -> u32 {
         match offset {
             offset::TYPER => self.partition.typer,
@@ -50,10 +48,9 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn read_control(&self) -> u32 {
         let enables = self.hardware.mailbox(0).map_or(0, |shared| shared.control.load(Relaxed));
-        enables | if H::V3 { FIXED_V3 } else { 0 }
+        enables | if self.hardware.is_v3() { FIXED_V3 } else { 0 }
     }
 
-    #[inline(never)]
     fn read_word(&mut self, offset: u32, word: Scope) -> u64 {
         if (0x400..0xc00).contains(&offset) || offset >= 0xf00 {
             return self.read_distributor_rest(offset, 4);
@@ -61,7 +58,7 @@ impl<H: Hardware> Vgic<'_, H> {
         if offset >= offset::ICFGR {
             return self.read_configuration(offset).into();
         }
-        if !private_allowed::<H>(word) {
+        if !self.private_allowed(word) {
             return 0;
         }
         let value = match offset >> 7 {
@@ -75,18 +72,19 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn read_configuration(&self, offset: u32) -> u32 {
         let index = offset.wrapping_sub(offset::ICFGR) >> 2;
-        if index >= 64 || (H::V3 && index < 2) { 0 } else { self.configuration(self.vcpu, index) }
+        if index >= 64 || (self.hardware.is_v3() && index < 2) { 0 } else { self.configuration(self.vcpu, index) }
     }
 
     /// Registers that take other sizes than words, and what lies above 4 KiB.
-    #[inline(never)]
     fn read_distributor_rest(&mut self, offset: u32, bytes: u32) -> u64 {
         if offset & bytes.wrapping_sub(1) != 0 {
             return 0;
         }
         let first = offset & 0x3ff;
-        match (H::V3, offset, bytes) {
-            (_, 0x400..0x800, 1 | 2 | 4) if !H::V3 || first >= 32 => self.priorities(self.vcpu, first, bytes),
+        match (self.hardware.is_v3(), offset, bytes) {
+            (_, 0x400..0x800, 1 | 2 | 4) if !self.hardware.is_v3() || first >= 32 => {
+                self.priorities(self.vcpu, first, bytes)
+            }
             (false, 0x800..0xc00, 1 | 2 | 4) => self.targets(first, bytes),
             (false, offset::CPENDSGIR..0xf30, 1 | 2 | 4) => self.sgi_sources(offset & 0xf, bytes),
             (false, offset::ICPIDR2, 4) => PIDR2_V2.into(),
@@ -97,23 +95,21 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Writes `bytes` (1, 2, 4 or 8) of `value` at `offset` of GICD.
-    #[inline(always)]
     pub fn write_distributor(&mut self, offset: u32, bytes: u32, value: u64) {
         if bytes != 4 || offset & 3 != 0 || offset >= 0x1000 {
             return self.write_distributor_rest(offset, bytes, value);
         }
         let word = Scope::word(offset >> 2 & 31, self.vcpu);
         match offset >> 7 {
-            2 if private_allowed::<H>(word) => self.set_enable(word, value as u32),
+            2 if self.private_allowed(word) => self.set_enable(word, value as u32),
             _ => self.write_word(offset, word, value as u32),
         }
     }
 
-    #[inline(never)]
     fn write_word(&mut self, offset: u32, word: Scope, value: u32) {
         match offset >> 7 {
             0 if offset == offset::CTLR => self.write_control(value),
-            1..8 if !private_allowed::<H>(word) => {}
+            1..8 if !self.private_allowed(word) => {}
             1 => self.set_groups(word, value),
             3 => self.clear_enable(word, value),
             4 => self.set_pending(word, value),
@@ -126,14 +122,13 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    #[inline(never)]
     fn write_distributor_rest(&mut self, offset: u32, bytes: u32, value: u64) {
         if offset & bytes.wrapping_sub(1) != 0 {
             return;
         }
         let first = offset & 0x3ff;
-        match (H::V3, offset, bytes) {
-            (_, 0x400..0x800, 1 | 2 | 4) if !H::V3 || first >= 32 => {
+        match (self.hardware.is_v3(), offset, bytes) {
+            (_, 0x400..0x800, 1 | 2 | 4) if !self.hardware.is_v3() || first >= 32 => {
                 self.set_priorities(self.vcpu, first, bytes, value);
             }
             (false, 0x800..0xc00, 1 | 2 | 4) => self.set_targets(first, bytes, value),
@@ -159,10 +154,9 @@ impl<H: Hardware> Vgic<'_, H> {
             }
         }
     }
-}
 
-/// With affinity routing, private interrupts are the redistributors' alone: word 0 of the distributor is RES0.
-#[inline(always)]
-const fn private_allowed<H: Hardware>(word: Scope) -> bool {
-    !H::V3 || matches!(word, Scope::Shared(_))
+    /// With affinity routing, private interrupts are the redistributors' alone: word 0 of the distributor is RES0.
+    fn private_allowed(&self, word: Scope) -> bool {
+        !self.hardware.is_v3() || matches!(word, Scope::Shared(_))
+    }
 }

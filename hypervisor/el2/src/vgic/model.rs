@@ -210,7 +210,7 @@ impl<const V3: bool> Model<V3> {
     fn step(&self, vcpu: usize) -> bool {
         if std::mem::take(&mut self.kicked.borrow_mut()[vcpu]) {
             self.on(vcpu, |vgic| {
-                if !quick::deliver(vgic.hardware, vgic.own) {
+                if !quick::deliver(vgic.hardware, vgic.own, V3) {
                     vgic.on_ipi();
                 }
             });
@@ -339,7 +339,9 @@ fn wants_end(raw: u64) -> bool {
 }
 
 impl<const V3: bool> Hardware for At<'_, V3> {
-    const V3: bool = V3;
+    fn is_v3(&self) -> bool {
+        V3
+    }
 
     fn read(&self, offset: u32) -> u32 {
         if (0xc00..0xd00).contains(&offset) {

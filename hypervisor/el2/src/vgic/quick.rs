@@ -3,8 +3,9 @@
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed};
 
+use super::list_register::VirtualInterface;
 use super::state::Mailbox;
-use super::{Hardware, Partition, SGIS};
+use super::{Partition, SGIS};
 use crate::gic::{Registers, offset};
 
 /// GICD_ISENABLER0, and GICD_ICENABLER0's distance from it.
@@ -67,7 +68,7 @@ impl<R: Registers> Quick<'_, R> {
 /// Takes physical interrupt `intid`, acknowledged and dropped, if it is a PPI of the guest's and list register 0 is free;
 /// whether it was.
 #[inline(always)]
-pub fn take<H: Hardware>(hardware: &H, own: &Mailbox, intid: u32) -> bool {
+pub fn take(hardware: &impl VirtualInterface, own: &Mailbox, intid: u32) -> bool {
     let register = own.private(intid);
     let quick = intid < 32 && register.is_hardware() && hardware.empty() & 1 != 0;
     if quick {
@@ -77,9 +78,9 @@ pub fn take<H: Hardware>(hardware: &H, own: &Mailbox, intid: u32) -> bool {
 }
 
 /// EL2's IPI has arrived: if one SGI, from one source, is all that is pending, and no list register is in use, delivers
-/// it; whether it did. [`super::state::work`] tells when more than the list registers is to be looked at.
+/// it; whether it did. `v3`: GICv3, whose SGIs have no source. [`super::state::work`] tells when more than the list registers is to be looked at.
 #[inline(always)]
-pub fn deliver<H: Hardware>(hardware: &H, own: &Mailbox) -> bool {
+pub fn deliver(hardware: &impl VirtualInterface, own: &Mailbox, v3: bool) -> bool {
     let pending =
         if own.work.load(Acquire) == 0 { own.sgi_pending.load(Acquire) & own.sgi_enabled.load(Relaxed) } else { 0 };
     if !pending.is_power_of_two() || hardware.empty() != super::delivery::all(hardware) {
@@ -87,7 +88,7 @@ pub fn deliver<H: Hardware>(hardware: &H, own: &Mailbox) -> bool {
     }
     let intid = pending.trailing_zeros();
     let register = own.private(intid);
-    if H::V3 {
+    if v3 {
         own.sgi_pending.fetch_and(!pending, Relaxed);
         hardware.set(0, register);
         return true;

@@ -26,7 +26,6 @@ pub const fn private_frame(vcpu: u16) -> u64 {
 
 impl<H: Hardware> Vgic<'_, H> {
     /// Reads `bytes` (1, 2, 4 or 8) at `offset` from the first redistributor on.
-    #[inline(always)]
     pub fn read_redistributor(&mut self, offset: u32, bytes: u32) -> u64 {
         let vcpu = (offset >> 17) as usize;
         let register = offset & 0xffff;
@@ -37,7 +36,6 @@ impl<H: Hardware> Vgic<'_, H> {
         self.read_redistributor_rest(offset, bytes)
     }
 
-    #[inline(never)]
     fn read_redistributor_rest(&mut self, offset: u32, bytes: u32) -> u64 {
         let vcpu = (offset >> 17) as usize;
         if vcpu >= self.partition.vcpus || offset & bytes.wrapping_sub(1) != 0 {

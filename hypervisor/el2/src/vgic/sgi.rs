@@ -75,7 +75,6 @@ impl<'a> Peers<'a> {
 
 impl<H: Hardware> Vgic<'_, H> {
     /// GICv3: the guest has written `value` to `register`.
-    #[inline(always)]
     pub fn send_sgi(&mut self, register: SgiRegister, value: u64) {
         let intid = (value >> 24) as u32 & 0xf;
         let group_1 = register == SgiRegister::Group1;
@@ -97,7 +96,6 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    #[inline(always)]
     fn send_to(&mut self, vcpu: usize, intid: u32, group_1: bool) {
         let Some(mailbox) = self.hardware.mailbox(vcpu) else { return };
         if mailbox.private(intid).group_1() != group_1 {
@@ -109,7 +107,6 @@ impl<H: Hardware> Vgic<'_, H> {
 
     /// An SGI is pending at `vcpu`: its core puts it into a list register. If it was pending before, the core has been
     /// told, or will look when the SGI is enabled.
-    #[inline(always)]
     fn tell(&mut self, vcpu: usize, known: bool) {
         if vcpu == self.vcpu {
             self.refill();
