@@ -8,6 +8,8 @@
 //! * [`quick`]: the few registers that a running guest uses again and again, once more and short;
 //! * [`list_register`], [`state`]: the words that all this works on.
 //!
+//! All but [`quick`] is kept small rather than fast: many functions are kept out of line.
+//!
 //! Decisions only: what is read and written goes through [`Hardware`]. docs/interrupts.md says what is emulated and what
 //! a guest sees where nothing is; docs/decisions/0009-interrupts.md why it is done this way.
 

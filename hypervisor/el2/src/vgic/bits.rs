@@ -48,6 +48,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn read_physical(&self, scope: Scope, register: u32) -> u32 {
         let owned = self.owned_physical(scope);
         match scope {
@@ -56,6 +57,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn write_physical(&self, scope: Scope, register: u32, value: u32) {
         let value = value & self.owned_physical(scope);
         match scope {
@@ -65,6 +67,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// A word of software state for `scope` and the interrupts in it: the SGIs' or the made interrupts'.
+    #[inline(never)]
     fn soft(&self, scope: Scope, kind: Soft) -> (u32, Option<&AtomicU32>) {
         match scope {
             Scope::Private(vcpu) => {
@@ -85,11 +88,13 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ISENABLER and GICD_ICENABLER, read.
+    #[inline(never)]
     pub fn enables(&self, scope: Scope) -> u32 {
         self.read_physical(scope, offset::ISENABLER) | self.read_soft(scope, Soft::Enabled)
     }
 
     /// GICD_ISENABLER, written.
+    #[inline(never)]
     pub fn set_enable(&mut self, scope: Scope, value: u32) {
         self.write_physical(scope, offset::ISENABLER, value);
         let (mask, word) = self.soft(scope, Soft::Enabled);
@@ -100,6 +105,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ICENABLER, written: what is pending in a list register is taken back, and stays pending.
+    #[inline(never)]
     pub fn clear_enable(&mut self, scope: Scope, value: u32) {
         self.write_physical(scope, offset::ICENABLER, value);
         let sgis_stay = !self.hardware.is_v3() && matches!(scope, Scope::Private(_));
@@ -116,6 +122,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ISPENDR and GICD_ICPENDR, read.
+    #[inline(never)]
     pub fn pending(&self, scope: Scope) -> u32 {
         let held = if self.is_own(scope) { self.held(scope.index()).0 } else { 0 };
         let physical = self.read_physical(scope, offset::ISPENDR);
@@ -142,6 +149,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ICPENDR, written: what is pending in a list register is taken back; a line that is high pends again.
+    #[inline(never)]
     pub fn clear_pending(&mut self, scope: Scope, value: u32) {
         let sgis_stay = !self.hardware.is_v3() && matches!(scope, Scope::Private(_));
         let value = if sgis_stay { value & !SGIS } else { value };
@@ -159,6 +167,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ISACTIVER and GICD_ICACTIVER, read.
+    #[inline(never)]
     pub fn active(&self, scope: Scope) -> u32 {
         let (pending, active) = if self.is_own(scope) { self.held(scope.index()) } else { (0, 0) };
         let visible = self.owned_physical(scope) | self.soft(scope, Soft::Pending).0;
@@ -171,6 +180,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ICACTIVER, written. The core that took an interrupt last clears it, because only it knows where it is.
+    #[inline(never)]
     pub fn clear_active_bits(&mut self, scope: Scope, value: u32) {
         let remote = self.remote_holders(scope, value);
         if self.is_own(scope) {
@@ -276,6 +286,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Of `bits`, those that another core may hold in a list register.
+    #[inline(never)]
     fn remote_holders(&self, scope: Scope, bits: u32) -> u32 {
         match scope {
             Scope::Private(_) => 0,

@@ -93,6 +93,7 @@ impl<H: Hardware> Vgic<'_, H> {
         self.best_of_three(free_sgis, free_made)
     }
 
+    #[inline(never)]
     fn best_of_three(&self, sgis: u32, made: u32) -> Option<ListRegister> {
         let sgis = Bits(sgis).map(|intid| self.sgi_register(intid));
         let first = self.partition.made_word << 5;
@@ -180,6 +181,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Takes `register`'s interrupt out of where it was pending.
+    #[inline(never)]
     fn claim(&mut self, register: ListRegister) {
         let intid = register.intid();
         if register.is_hardware() {
@@ -196,6 +198,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Undoes [`Vgic::claim`]: `register`'s interrupt is pending again, in no list register.
+    #[inline(never)]
     fn unclaim(&mut self, register: ListRegister) {
         let intid = register.intid();
         if register.is_hardware() {
@@ -262,6 +265,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn best_parked(&self) -> Option<ListRegister> {
         self.queue.parked.iter().map(|intid| self.parked_register(intid)).min_by_key(|register| register.priority())
     }
@@ -286,6 +290,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Makes `intid` inactive for the guest, wherever it is active, and in the physical GIC.
+    #[inline(never)]
     pub(super) fn make_inactive(&mut self, intid: u32) {
         if self.queue.parked.contains(intid) {
             self.queue.parked.remove(intid);
@@ -302,6 +307,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Deactivates physical interrupt `intid` if the partition has it.
+    #[inline(never)]
     pub(super) fn deactivate_physical(&self, intid: u32) {
         if intid < 32 {
             let ppi = bit(intid) & self.partition.private & !super::SGIS;
@@ -315,6 +321,7 @@ impl<H: Hardware> Vgic<'_, H> {
     /// Takes pending interrupt `intid` back from the list register or the queue that holds it, so that the guest does
     /// not see it. With `keep`, it stays pending where the guest left it: in software, or in the physical GIC (an edge by
     /// its pending bit, a level by its line). Without `keep`, it is not pending any more, unless its line is.
+    #[inline(never)]
     pub(super) fn take_back(&mut self, intid: u32, keep: bool) {
         if self.queue.waiting.contains(intid) {
             self.queue.waiting.remove(intid);
@@ -334,6 +341,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    #[inline(never)]
     fn give_back_physical(&self, intid: u32, keep: bool) {
         if keep && self.is_physical_edge(intid) {
             if intid < 32 {
@@ -399,6 +407,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// What this core's list registers and queues hold of `word`: pending for the guest, and active for it.
+    #[inline(never)]
     pub(super) fn held(&self, word: u32) -> (u32, u32) {
         let (mut pending, mut active) = (self.queue.waiting.word(word), self.queue.parked.word(word));
         for index in self.used() {
@@ -417,6 +426,7 @@ impl<H: Hardware> Vgic<'_, H> {
         Bits(all(self.hardware) & !self.hardware.empty())
     }
 
+    #[inline(never)]
     fn watch(&mut self, left: bool) {
         let mut wanted = if self.enabled() { control::ENABLE } else { 0 };
         if left {
@@ -448,6 +458,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICv2: the source of the pending `sgi` in a list register.
+    #[inline(never)]
     pub(super) fn listed_source(&self, sgi: u32) -> Option<u8> {
         let registers = self.used().map(|index| self.hardware.get(index));
         registers
@@ -496,6 +507,7 @@ impl Mailbox {
     }
 
     /// GICv2: takes `source` away from pending SGI `intid`; the SGI stays pending while another source is left.
+    #[inline(never)]
     pub fn claim_source(&self, intid: u32, source: u8) {
         let Some(word) = self.sgi_sources.get(intid as usize >> 2) else { return };
         // First the summary bit goes, so that a sender that adds a source meanwhile sets it again.
