@@ -17,6 +17,7 @@ use core::mem::size_of;
 use core::ptr;
 use core::sync::atomic::AtomicU8;
 
+use septum_el2::progress::Progress;
 use septum_el2::ring::{Positions, Ring};
 use septum_el2::vgic::sgi::Peers;
 use septum_el2::vgic::state::Mailbox;
@@ -24,7 +25,6 @@ use septum_plan::{CoreRecord, PartitionRecord, Plan, space};
 
 use crate::arch::exception;
 use crate::interrupts::{self, Controller, Guest};
-use crate::partition::Progress;
 use crate::partition::cores::Vcpu;
 use crate::{checks, emulated_console, log, time};
 

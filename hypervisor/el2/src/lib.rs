@@ -14,6 +14,7 @@ pub mod gic;
 pub mod machine;
 pub mod payload;
 pub mod pl011;
+pub mod progress;
 pub mod psci;
 pub mod ring;
 pub mod shared_line;

@@ -1,7 +1,7 @@
 //! Puts a partition's payload into its memory, by its loader root: the run root plus that one partition's memory.
 
 use septum_el2::payload;
-use septum_plan::{PartitionRecord, Plan, SegmentRecord};
+use septum_plan::{PartitionRecord, Plan, RegionRecord, SegmentRecord};
 
 use crate::arch::{cache, mmu};
 
@@ -30,6 +30,32 @@ pub fn load(plan: &Plan<'_>, partition: &PartitionRecord) -> Result<(), LoadErro
     result
 }
 
+/// As [`load`], for a partition that has run: what its caches still hold of its memory must not come down on what it
+/// writes once it has them off. Memory that receives no payload is out of EL2's reach and stays as it is.
+///
+/// # Errors
+/// As [`load`].
+#[cold]
+#[inline(never)]
+pub fn reload(plan: &Plan<'_>, partition: &PartitionRecord) -> Result<(), LoadError> {
+    // SAFETY: as in `load`, which goes on with this root.
+    unsafe { mmu::set_root(partition.loader_root) };
+    for region in plan.regions_of(partition) {
+        if let Some(va) = loaded_at(plan, partition, region) {
+            // SAFETY: the loader root maps the whole region there.
+            unsafe { cache::clean_invalidate(va, region.size as usize) };
+        }
+    }
+    load(plan, partition)
+}
+
+/// Where the loader root maps `region`: whole, if it receives payload (the compiler checks that too, `verify`).
+fn loaded_at(plan: &Plan<'_>, partition: &PartitionRecord, region: &RegionRecord) -> Option<usize> {
+    let offset = |segment: &SegmentRecord| segment.ipa.checked_sub(region.ipa).filter(|offset| *offset < region.size);
+    let mut places = plan.segments(partition).iter().filter_map(|segment| Some((segment.target_va, offset(segment)?)));
+    places.next().map(|(va, offset)| va.wrapping_sub(offset) as usize)
+}
+
 fn load_segment(segment: &SegmentRecord) -> Result<(), LoadError> {
     let (file_bytes, zero_bytes) = (segment.file_bytes as usize, segment.zero_bytes as usize);
     // SAFETY: the compiler's own check of the plan says that the loader root maps these bytes of the image, read-only,
@@ -43,7 +69,8 @@ fn load_segment(segment: &SegmentRecord) -> Result<(), LoadError> {
     if let Some(rest) = target.get_mut(file_bytes..) {
         cache::zero(rest);
     }
-    cache::clean_invalidate(target);
+    // SAFETY: the bytes of `target`.
+    unsafe { cache::clean_invalidate(target.as_ptr().addr(), bytes) };
     if file_bytes != 0 && seal != segment.seal { Err(LoadError::Damaged { ipa: segment.ipa }) } else { Ok(()) }
 }
 

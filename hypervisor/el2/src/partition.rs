@@ -1,33 +1,20 @@
-//! A partition's way out: what its cores do when it ends or is stopped, and what the last one does.
+//! A partition's ways out: what its cores do when it ends or is stopped, and what the last one does.
 
 pub mod cores;
+pub mod restart;
 
-use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::sync::atomic::{AtomicU32, Ordering};
 
 use septum_el2::psci::End;
 use septum_plan::Plan;
 
 use crate::core_state::{Assignment, CoreState};
 use crate::interrupts::Guest;
+use crate::loader::LoadError;
 use crate::{input, log, power, start};
 
 /// Partitions that have not ended.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
-
-/// How far a partition is.
-#[derive(Default)]
-pub struct Progress {
-    ended: AtomicBool,
-    /// Virtual cores that are on, or about to be.
-    on: AtomicU32,
-}
-
-impl Progress {
-    /// Whether it has ended.
-    pub fn has_ended(&self) -> bool {
-        self.ended.load(Ordering::Acquire)
-    }
-}
 
 /// Counts the partitions; for the boot core, before any partition runs.
 pub fn prepare(plan: &Plan<'_>) {
@@ -44,21 +31,30 @@ pub fn end(core: &CoreState, how: End) -> ! {
     leave(core, |assignment| defmt::info!("partition `{=str}` ended ({=str})", assignment.name, how.name()))
 }
 
-/// Counts this core's partition as ended: it could not be loaded, and the log says why.
-pub fn abandon(core: &CoreState) -> ! {
-    leave(core, |_| ())
+/// Counts this core's partition as ended: it could not be loaded.
+pub fn abandon(core: &CoreState, LoadError::Damaged { ipa }: LoadError) -> ! {
+    leave(core, |assignment| {
+        defmt::error!(
+            "partition `{=str}` not started: L01 its payload for IPA {=u64:#x} is damaged (seal)",
+            assignment.name,
+            ipa
+        );
+    })
 }
 
-/// Leaves the partition for good if another of its cores has ended it; after every interrupt.
-pub fn leave_if_ended(core: &CoreState) {
-    if core.assignment.is_some_and(|assignment| assignment.home.progress.has_ended()) {
-        retire(core)
+/// Leaves the partition if another of its cores has ended or restarts it; after every interrupt.
+#[inline(always)]
+pub fn leave_if_called_off(core: &'static CoreState) {
+    if let Some(assignment) = core.assignment
+        && assignment.home.progress.is_called_off()
+    {
+        cores::wait_for_start(core, assignment)
     }
 }
 
 fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
     if let Some(assignment) = core.assignment
-        && !assignment.home.progress.ended.swap(true, Ordering::AcqRel)
+        && assignment.home.progress.end()
     {
         cores::interrupt_others(core, assignment);
         wind_up(core, assignment);

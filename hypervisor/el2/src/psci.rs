@@ -70,8 +70,6 @@ pub trait Partition {
 pub enum End {
     /// SYSTEM_OFF.
     SystemOff,
-    /// SYSTEM_RESET.
-    SystemReset,
     /// CPU_OFF on the last core that was on.
     LastCoreOff,
 }
@@ -81,7 +79,6 @@ impl End {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SystemOff => "SYSTEM_OFF",
-            Self::SystemReset => "SYSTEM_RESET",
             Self::LastCoreOff => "CPU_OFF of its last core",
         }
     }
@@ -107,6 +104,8 @@ pub enum Action {
     Standby,
     /// The partition ends itself.
     End(End),
+    /// The partition starts anew from its pristine image.
+    Restart,
     /// Ask the firmware the same, x0 to x3, and go on with its x0.
     Forward,
     /// No call of PSCI's or the architecture's.
@@ -133,7 +132,7 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
         psci::AFFINITY_INFO_64 => Action::Return(affinity_info(argument(1), narrow(2), partition)),
         psci::MIGRATE_INFO_TYPE => Action::Return(NOTHING_TO_MIGRATE),
         psci::SYSTEM_OFF => Action::End(End::SystemOff),
-        psci::SYSTEM_RESET => Action::End(End::SystemReset),
+        psci::SYSTEM_RESET => Action::Restart,
         psci::FEATURES => Action::Return(features(narrow(1) as u32)),
         psci::SMCCC_VERSION => Action::Return(SMCCC_1_2),
         psci::SMCCC_ARCH_FEATURES => arch_features(narrow(1) as u32, partition),
@@ -342,6 +341,6 @@ mod tests {
         assert_eq!(ask(&[On], &[psci::VERSION.into()]), Action::Return(0x1_0001));
         assert_eq!(ask(&[On], &[psci::CPU_OFF.into()]), Action::CpuOff);
         assert_eq!(ask(&[On], &[psci::SYSTEM_OFF.into()]), Action::End(End::SystemOff));
-        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::End(End::SystemReset));
+        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::Restart);
     }
 }

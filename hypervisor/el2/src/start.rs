@@ -14,7 +14,6 @@ use septum_plan::{CoreRecord, CoreStart, Plan, space};
 use crate::arch::{boot, cpu, mmu, smc, vectors};
 use crate::checks::{self, Refused};
 use crate::core_state::{self, Assignment, CoreState};
-use crate::loader::LoadError;
 use crate::partition::cores;
 use crate::{input, interrupts, loader, log, partition, time, trap};
 
@@ -175,13 +174,8 @@ fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option
     let loaded = loader::load(&core.plan, assignment.record);
     count(core, &LOADED);
     wait_for_all(core, deadline);
-    if let Err(LoadError::Damaged { ipa }) = loaded {
-        defmt::error!(
-            "partition `{=str}` not started: L01 its payload for IPA {=u64:#x} is damaged (seal)",
-            assignment.name,
-            ipa
-        );
-        partition::abandon(core)
+    if let Err(error) = loaded {
+        partition::abandon(core, error)
     }
     input::claim_first(core);
     cores::enter_first(core, assignment)

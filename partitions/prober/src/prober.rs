@@ -1,10 +1,22 @@
 //! Running the script.
 
-use septum_guest::{hypercall, println, probe, psci, time};
+use core::sync::atomic::{AtomicU32, Ordering};
+use core::time::Duration;
+
+use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
+use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
 
 septum_guest::entry!(prober);
+
+/// In .data: what the image holds, until a run changes it.
+static FRESH: AtomicU32 = AtomicU32::new(PRISTINE);
+const PRISTINE: u32 = 0x7072_6973;
+/// What `reset-once` leaves in memory that no image covers.
+const RESET_DONE: u64 = 0x6f6e_6365;
+/// Further cores that have come.
+static ARRIVED: AtomicU32 = AtomicU32::new(0);
 
 fn prober(script: &'static str) {
     for step in script.split(';').map(str::trim).filter(|step| !step.is_empty()) {
@@ -44,6 +56,8 @@ fn run(text: &str, step: Step<'_>) {
         Step::Park => psci::park(),
         Step::Off => psci::system_off(),
         Step::Reset => psci::system_reset(),
+        Step::ResetOnce(address) => reset_once(address),
+        Step::Cores => start_cores(),
     }
 }
 
@@ -54,4 +68,41 @@ fn report_call(text: &str, call: Call, function: u32, [a, b, c]: [Number; 3]) {
         Call::Smc => hypercall::smc(function, arguments),
     };
     println!("prober: {text}: {:#x} {:#x} {:#x} {:#x}", answer[0], answer[1], answer[2], answer[3]);
+}
+
+fn reset_once(address: Number) {
+    let fresh = FRESH.swap(0, Ordering::Relaxed) == PRISTINE;
+    println!("prober: data is {}", if fresh { "fresh" } else { "STALE" });
+    // SAFETY: as for the script's own reads and writes.
+    unsafe {
+        if probe::read(address, Width::Word) != RESET_DONE {
+            probe::write(address, Width::Word, RESET_DONE);
+            psci::system_reset()
+        }
+        probe::write(address, Width::Word, 0);
+    }
+    println!("prober: reset once");
+}
+
+fn start_cores() {
+    let count = hypercall::information(information::VCPU_COUNT).unwrap_or(1);
+    for index in 1..count {
+        if let Err(error) = cores::start(index, further_core) {
+            println!("prober: core {index}: {error}");
+        }
+    }
+    while u64::from(ARRIVED.load(Ordering::Acquire)) + 1 < count {
+        time::wait(Duration::from_millis(1));
+    }
+    println!("prober: {count} cores");
+}
+
+/// Odd ones never give up their core.
+fn further_core() {
+    if ARRIVED.fetch_add(1, Ordering::AcqRel).is_multiple_of(2) {
+        loop {
+            core::hint::spin_loop();
+        }
+    }
+    psci::park()
 }

@@ -32,6 +32,10 @@ pub enum Step<'a> {
     Off,
     /// Start the partition anew.
     Reset,
+    /// Start it anew if the word at an address does not say that this has been done.
+    ResetOnce(Number),
+    /// Start all further cores: every other one sleeps, the rest spin.
+    Cores,
 }
 
 /// The instruction that makes a call.
@@ -96,6 +100,8 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "park" => Ok(Step::Park),
         "off" => Ok(Step::Off),
         "reset" => Ok(Step::Reset),
+        "reset-once" => Ok(Step::ResetOnce(number(words)?)),
+        "cores" => Ok(Step::Cores),
         _ => Err(ScriptError::UnknownStep),
     }
 }
@@ -158,6 +164,8 @@ mod tests {
         assert_eq!(parse("exec 0x0"), Ok(Step::Execute(0)));
         assert_eq!(parse("undefined"), Ok(Step::Undefined));
         assert_eq!(parse("off"), Ok(Step::Off));
+        assert_eq!(parse("reset-once 0x5000_0000"), Ok(Step::ResetOnce(0x5000_0000)));
+        assert_eq!(parse("cores"), Ok(Step::Cores));
     }
 
     #[test]

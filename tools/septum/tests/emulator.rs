@@ -380,3 +380,37 @@ fn virt_gicv2_answers_registers_that_no_partition_has_as_absent() {
 fn rpi4_answers_registers_that_no_partition_has_as_absent() {
     hostile_partitions("tools/septum/tests/configs/rpi4-hostile").holds();
 }
+
+/// A partition whose further cores spin and sleep starts itself anew; another ticks on.
+fn restarting_partition(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "prober| prober: 3 cores",
+            "prober| prober: data is fresh",
+            "info: partition `prober` restarts (SYSTEM_RESET)",
+            "prober| prober: reset once",
+            "partition `prober` ended (SYSTEM_OFF)",
+            "ticker| ticker: 100 ticks done",
+            "partition `ticker` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &["STALE", "EL2 fault", "error: ", "undecodable"],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_restarts_a_partition_of_three_cores_from_its_pristine_image() {
+    restarting_partition("tools/septum/tests/configs/virt-restart").holds();
+}
+
+#[test]
+fn virt_gicv2_restarts_a_partition_of_three_cores_from_its_pristine_image() {
+    restarting_partition("tools/septum/tests/configs/virt-gicv2-restart").holds();
+}
+
+#[test]
+fn rpi4_restarts_a_partition_of_three_cores_from_its_pristine_image() {
+    restarting_partition("tools/septum/tests/configs/rpi4-restart").holds();
+}

@@ -2,12 +2,16 @@
 
 use core::arch::asm;
 
-/// Cleans and invalidates the lines of `bytes` to the point of coherency, then waits until that is done.
-pub fn clean_invalidate(bytes: &[u8]) {
+/// Cleans and invalidates the lines of `bytes` bytes from `start` on to the point of coherency, then waits until that is
+/// done.
+///
+/// # Safety
+/// The bytes are mapped.
+pub unsafe fn clean_invalidate(start: usize, bytes: usize) {
     let line = line_bytes();
-    let range = bytes.as_ptr_range();
-    let mut address = range.start.addr() & !line.wrapping_sub(1);
-    while address < range.end.addr() {
+    let end = start.wrapping_add(bytes);
+    let mut address = start & !line.wrapping_sub(1);
+    while address < end {
         // SAFETY: cleaning to the PoC writes only what the line already says, and loses nothing.
         unsafe { asm!("dc civac, {}", in(reg) address, options(nostack, preserves_flags)) };
         address = address.wrapping_add(line);

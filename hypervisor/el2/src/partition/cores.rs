@@ -1,13 +1,16 @@
 //! A partition's virtual cores: started and stopped by PSCI, asleep at EL2 while they are off.
 
+use core::ptr;
 use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
+use septum_el2::progress::{Call, Done};
 use septum_el2::psci::{self, CpuState, End};
 use septum_el2::vgic::state::work;
 
 use crate::arch::{cpu, guest_registers, vectors};
 use crate::core_state::{self, Assignment, CoreState, Shared};
 use crate::interrupts::Guest;
+use crate::partition::restart;
 use crate::{partition, trap};
 
 /// [`Vcpu::state`]: off.
@@ -28,6 +31,10 @@ pub struct Vcpu {
     entry: AtomicU64,
     /// Its x0 there.
     context: AtomicU64,
+    /// Counts only in the state of the partition's first core: virtual cores that are on, or about to be.
+    on: AtomicU32,
+    /// Its part in restarts.
+    pub done: Done,
 }
 
 impl Vcpu {
@@ -54,7 +61,7 @@ pub fn start(core: &CoreState, assignment: Assignment, vcpu: u16, entry: u64, co
         Err(ON) => psci::error::ALREADY_ON,
         Err(_) => psci::error::ON_PENDING,
         Ok(_) => {
-            assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
+            assignment.home.vcpu.on.fetch_add(1, Ordering::AcqRel);
             target.vcpu.entry.store(entry, Ordering::Relaxed);
             target.vcpu.context.store(context, Ordering::Relaxed);
             target.vcpu.state.store(PENDING, Ordering::Release);
@@ -66,7 +73,7 @@ pub fn start(core: &CoreState, assignment: Assignment, vcpu: u16, entry: u64, co
 
 /// CPU_OFF: this core leaves its partition until another of its cores starts it again. The last one ends the partition.
 pub fn off(core: &'static CoreState, assignment: Assignment) -> ! {
-    if assignment.home.progress.on.fetch_sub(1, Ordering::AcqRel) == 1 {
+    if assignment.home.vcpu.on.fetch_sub(1, Ordering::AcqRel) == 1 {
         partition::end(core, End::LastCoreOff)
     }
     core.guest.iter().for_each(Guest::stop_core);
@@ -74,37 +81,63 @@ pub fn off(core: &'static CoreState, assignment: Assignment) -> ! {
     wait_for_start(core, assignment)
 }
 
-/// Sleeps until the partition starts this core, and enters it; or retires with the partition.
+/// Sleeps until the partition starts this core, and enters it; takes its part in a restart, or retires with the
+/// partition. Whatever the guest was about on this core is over.
+#[cold]
+#[inline(never)]
 pub fn wait_for_start(core: &'static CoreState, assignment: Assignment) -> ! {
     loop {
-        partition::leave_if_ended(core);
-        let vcpu = &core.shared.vcpu;
-        if vcpu.state.load(Ordering::Acquire) == PENDING {
-            let (entry, context) = (vcpu.entry.load(Ordering::Relaxed), vcpu.context.load(Ordering::Relaxed));
-            enter(core, assignment, entry, &[context, 0, 0, 0])
+        let again = match assignment.home.progress.call() {
+            Call::End => partition::retire(core),
+            Call::Run => enter_if_started(core, assignment),
+            call @ (Call::Leave(turn) | Call::GiveUp(turn)) => restart::take_part(core, assignment, call, turn),
+        };
+        if again {
+            continue;
         }
         cpu::wait_for_interrupt();
         trap::take_interrupt(core);
     }
 }
 
+fn enter_if_started(core: &'static CoreState, assignment: Assignment) -> bool {
+    let vcpu = &core.shared.vcpu;
+    if vcpu.state.load(Ordering::Acquire) == PENDING {
+        let (entry, context) = (vcpu.entry.load(Ordering::Relaxed), vcpu.context.load(Ordering::Relaxed));
+        enter(core, assignment, entry, &[context, 0, 0, 0])
+    }
+    false
+}
+
 /// Starts the partition on its first core.
 pub fn enter_first(core: &'static CoreState, assignment: Assignment) -> ! {
-    assignment.home.progress.on.fetch_add(1, Ordering::AcqRel);
+    assignment.home.vcpu.on.fetch_add(1, Ordering::AcqRel);
     core.guest.iter().for_each(Guest::reset_partition);
     assignment.home.console.reset();
     enter(core, assignment, assignment.record.entry, &assignment.record.arguments)
 }
 
-/// Interrupts all other cores of the partition, so that they see that it has ended.
+/// What all virtual cores of the partition share, the first one's first.
+pub fn all(core: &CoreState, assignment: Assignment) -> impl Iterator<Item = &'static Shared> {
+    core.plan.vcpus(assignment.record).iter().filter_map(|index| core_state::shared(&core.plan, *index))
+}
+
+/// All of the partition's virtual cores are off, as before its first start. None of them runs.
+pub fn reset(core: &CoreState, assignment: Assignment) {
+    all(core, assignment).for_each(|shared| shared.vcpu.state.store(OFF, Ordering::Relaxed));
+    assignment.home.vcpu.on.store(0, Ordering::Relaxed);
+}
+
+/// Interrupts all other cores of the partition, so that they see that it has ended, or is to restart.
 pub fn interrupt_others(core: &CoreState, assignment: Assignment) {
-    for index in core.plan.vcpus(assignment.record).iter().filter(|index| **index != core.index) {
-        if let Some(other) = core_state::shared(&core.plan, *index) {
-            // An IPI without work may be taken for an SGI and dealt with in the vector.
-            other.mailbox.work.fetch_or(work::OUTSIDE, Ordering::Release);
-            core.controller.send_ipi(other.mailbox.ipi_word.load(Ordering::Relaxed));
-        }
-    }
+    all(core, assignment).filter(|other| !ptr::eq(*other, core.shared)).for_each(|other| interrupt(core, other));
+}
+
+/// Interrupts the core that `other` is the shared state of.
+pub fn interrupt(core: &CoreState, other: &Shared) {
+    // An IPI without work may be taken for an SGI and dealt with in the vector.
+    other.mailbox.work.fetch_or(work::OUTSIDE, Ordering::Release);
+    core.controller.send_ipi(other.mailbox.ipi_word.load(Ordering::Relaxed));
 }
 
 fn enter(core: &'static CoreState, assignment: Assignment, entry: u64, arguments: &[u64; 4]) -> ! {

@@ -23,6 +23,7 @@ pub fn answer(core: &'static CoreState, assignment: Assignment, frame: &mut Fram
         // partition's virtual interrupts.
         Action::Standby => Results::SUCCESS,
         Action::End(how) => partition::end(core, how),
+        Action::Restart => partition::restart::restart(core, assignment),
         Action::Forward => Results::one(forward(x)),
         Action::Unknown => own_call(core, assignment, x),
     };

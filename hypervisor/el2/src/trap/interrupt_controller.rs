@@ -146,7 +146,7 @@ pub fn take_interrupt(core: &CoreState) {
 
 /// Handles what the vector has acknowledged, or, where that is [`NOT_ACKNOWLEDGED`], what there is.
 #[inline(always)]
-pub fn handle_acknowledged(core: &CoreState, acknowledged: u64) {
+pub fn handle_acknowledged(core: &'static CoreState, acknowledged: u64) {
     let left = match (acknowledged, &core.guest) {
         (NOT_ACKNOWLEDGED, Some(guest)) => guest.quick_interrupt(&core.controller),
         (NOT_ACKNOWLEDGED, None) => core.controller.acknowledge(),
@@ -154,7 +154,7 @@ pub fn handle_acknowledged(core: &CoreState, acknowledged: u64) {
     };
     if let Some(acknowledged) = left {
         handle(core, acknowledged);
-        partition::leave_if_ended(core);
+        partition::leave_if_called_off(core);
     }
 }
 

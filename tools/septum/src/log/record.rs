@@ -70,10 +70,10 @@ pub fn fault(text: &str) -> Option<Fault<'_>> {
     Some(Fault { partition, region: region(rest), pc: hexadecimal(after.split(' ').next()?)? })
 }
 
-/// The partition that has just stopped or ended, if that is what the text says.
-pub fn ended(text: &str) -> Option<&str> {
+/// The partition that has just stopped or ended, or starts anew, if that is what the text says.
+pub fn left(text: &str) -> Option<&str> {
     let (partition, rest) = quoted(text.strip_prefix("partition ")?)?;
-    (rest.starts_with(" stopped (") || rest.starts_with(" ended (")).then_some(partition)
+    [" stopped (", " ended (", " restarts ("].iter().any(|how| rest.starts_with(how)).then_some(partition)
 }
 
 fn console(text: &str) -> Option<Meaning<'_>> {
@@ -159,8 +159,9 @@ mod tests {
 
     #[test]
     fn the_end_of_a_partition_is_told_from_its_faults() {
-        assert_eq!(ended("partition `p` stopped (fault)"), Some("p"));
-        assert_eq!(ended("partition `p` ended (SYSTEM_OFF)"), Some("p"));
-        assert_eq!(ended("partition `p` core 2: SError; PC 0x0 (ESR 0x0)"), None);
+        assert_eq!(left("partition `p` stopped (fault)"), Some("p"));
+        assert_eq!(left("partition `p` ended (SYSTEM_OFF)"), Some("p"));
+        assert_eq!(left("partition `p` restarts (SYSTEM_RESET)"), Some("p"));
+        assert_eq!(left("partition `p` core 2: SError; PC 0x0 (ESR 0x0)"), None);
     }
 }

@@ -106,8 +106,10 @@ impl LogStream {
 
     fn own(&mut self, record: Record) -> Vec<Line> {
         let mut lines = Vec::new();
-        if let Some(partition) = record::ended(&record.text) {
+        if let Some(partition) = record::left(&record.text) {
             lines.extend(self.unfinished.remove(partition));
+            // A partition that starts anew begins its own stream anew.
+            self.guests.retain(|(name, _), _| name != partition);
         }
         let notes = record::fault(&record.text).map(|fault| self.legend.explain(&fault)).unwrap_or_default();
         lines.push(Line { level: record.level.clone(), ..line(&record, HYPERVISOR, Kind::Hypervisor, &record.text) });
@@ -206,6 +208,12 @@ mod tests {
             shown(b"plain one\r\nplain two\r\n\0info;x\0"),
             ["serial> plain one", "serial> plain two", "1.5     septum: info: x"]
         );
+    }
+
+    #[test]
+    fn a_partition_that_restarts_begins_its_own_records_anew() {
+        let lines = shown(b"hello.0# [64, 65]\0info;partition `hello` restarts (SYSTEM_RESET)\0hello.0# [78, 00]\0");
+        assert_eq!(lines[1], "1.5      hello# x");
     }
 
     #[test]
