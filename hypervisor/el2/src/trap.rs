@@ -11,7 +11,7 @@ pub use own_fault::own_fault;
 
 use septum_el2::call;
 use septum_el2::psci::VERSION_1_1;
-use septum_plan::call::psci;
+use septum_plan::call::{NOT_SUPPORTED, psci};
 
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
@@ -39,8 +39,28 @@ pub extern "C" fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
 #[inline(always)]
 fn quick_call(frame: &mut CallerSaved) -> u64 {
     let [number, ..] = &mut frame.x;
-    let Some(answer) = call::quick(*number as u32) else { return DECLINED };
-    *number = answer as u64;
+    if !call::is_unknown(*number as u32) {
+        return quick_call_rest(frame);
+    }
+    *number = NOT_SUPPORTED as u64;
+    DONE
+}
+
+/// Apart, so that an unknown call branches once.
+#[cold]
+#[inline(never)]
+fn quick_call_rest(frame: &mut CallerSaved) -> u64 {
+    quick_psci(frame)
+}
+
+/// PSCI_VERSION.
+#[inline(always)]
+fn quick_psci(frame: &mut CallerSaved) -> u64 {
+    let [number, ..] = &mut frame.x;
+    if *number as u32 != psci::VERSION {
+        return DECLINED;
+    }
+    *number = VERSION_1_1 as u64;
     DONE
 }
 
@@ -48,14 +68,12 @@ fn quick_call(frame: &mut CallerSaved) -> u64 {
 #[cold]
 #[inline(never)]
 fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
-    let [number, ..] = &mut frame.x;
     if esr != ESR_SMC_0 {
         return interrupt_controller::hot_access(frame, esr);
     }
-    if *number as u32 != psci::VERSION {
+    if quick_psci(frame) == DECLINED {
         return DECLINED;
     }
-    *number = VERSION_1_1 as u64;
     // A trapped SMC comes from its own address, an HVC from the next.
     exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
     DONE

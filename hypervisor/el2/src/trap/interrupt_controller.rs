@@ -110,14 +110,14 @@ pub fn rare(core: &CoreState, frame: &mut Frame) -> bool {
 }
 
 #[inline(never)]
-fn emulate(guest: &Guest, registers: &mut impl Registers, esr: u64) -> bool {
+fn emulate(guest: &Guest, registers: &mut dyn Registers, esr: u64) -> bool {
     match Access::new(esr) {
         Some(access) => emulate_access(guest, registers, access).is_some(),
         None => emulate_system_write(guest, registers, esr).unwrap_or(false),
     }
 }
 
-fn emulate_access(guest: &Guest, registers: &mut impl Registers, access: Access) -> Option<()> {
+fn emulate_access(guest: &Guest, registers: &mut dyn Registers, access: Access) -> Option<()> {
     let ipa = Access::ipa(exception::hpfar(), exception::far());
     let before = registers.get(access.register())?;
     if access.is_write() {
@@ -128,7 +128,7 @@ fn emulate_access(guest: &Guest, registers: &mut impl Registers, access: Access)
     Some(())
 }
 
-fn emulate_system_write(guest: &Guest, registers: &impl Registers, esr: u64) -> Option<bool> {
+fn emulate_system_write(guest: &Guest, registers: &dyn Registers, esr: u64) -> Option<bool> {
     let (what, register) = SystemWrite::new(esr)?;
     let value = registers.get(register)?;
     Some(match what {
