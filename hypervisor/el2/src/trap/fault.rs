@@ -172,6 +172,7 @@ impl Format for Cause<'_> {
 struct Trapped(Syndrome);
 
 impl Format for Trapped {
+    #[inline(never)]
     fn format(&self, to: Formatter<'_>) {
         let Some(access) = self.0.system_register() else { return defmt::write!(to, "{=str}", self.0.class().name()) };
         let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = access;
