@@ -137,6 +137,7 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
         psci::SMCCC_VERSION => Action::Return(SMCCC_1_2),
         psci::SMCCC_ARCH_FEATURES => arch_features(narrow(1) as u32, partition),
         number if is_workaround(number) => forward(partition),
+        number if is_entropy(number) => Action::Return(NOT_SUPPORTED),
         _ => Action::Unknown,
     }
 }
@@ -215,6 +216,12 @@ fn arch_features(number: u32, partition: &impl Partition) -> Action {
 
 fn is_workaround(number: u32) -> bool {
     WORKAROUNDS.contains(&number)
+}
+
+/// The True Random Number Generator interface (DEN0098): whoever asks for it, as every Linux does, is told that it is not
+/// there, which is an answer and no denied call.
+const fn is_entropy(number: u32) -> bool {
+    matches!(number, 0x8400_0050..=0x8400_005f | 0xc400_0050..=0xc400_005f)
 }
 
 fn forward(partition: &impl Partition) -> Action {
@@ -333,9 +340,13 @@ mod tests {
 
     #[test]
     fn the_rest_of_psci_is_unknown() {
-        // MIGRATE, SYSTEM_RESET2, MEM_PROTECT, TRNG_VERSION, TRNG_RND64.
-        for number in [0x8400_0005, 0xc400_0012, 0x8400_0012, 0x8400_0013, 0x8400_0050, 0xc400_0053] {
+        // MIGRATE, SYSTEM_RESET2, MEM_PROTECT.
+        for number in [0x8400_0005, 0xc400_0012, 0x8400_0012, 0x8400_0013] {
             assert_eq!(ask(&[On], &[number]), Action::Unknown, "{number:#x}");
+        }
+        // TRNG_VERSION, TRNG_FEATURES, TRNG_RND64.
+        for number in [0x8400_0050, 0x8400_0051, 0xc400_0053] {
+            assert_eq!(ask(&[On], &[number]), Action::Return(NOT_SUPPORTED), "{number:#x}");
         }
         assert_eq!(ask(&[On], &[psci::MIGRATE_INFO_TYPE.into()]), Action::Return(2));
         assert_eq!(ask(&[On], &[psci::VERSION.into()]), Action::Return(0x1_0001));
