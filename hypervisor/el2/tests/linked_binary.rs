@@ -1,4 +1,5 @@
-//! What only the linked binary shows: no path from a trap leads to a panic.
+//! What only the linked binary shows: no path from a trap leads to a panic, and no instructions are what an erratum of
+//! Cortex-A53 is about.
 //!
 //! The call graph is read from the machine code: a branch that leaves its function is a call. Functions that no direct
 //! branch leads to may be called through a pointer, so they count as reachable from anywhere, but for the boot path's
@@ -141,6 +142,46 @@ fn the_graph_sees_the_boot_path_s_panics() {
     let graph = Graph::new(&elf);
     let from = graph.reachable(graph.named(&BOOT));
     assert!(from.len() > 20, "the boot path calls {} functions", from.len());
+}
+
+/// Whether `instruction` accesses memory: loads and stores (Arm ARM C4.1.66, op0 x1x0).
+const fn is_memory_access(instruction: u32) -> bool {
+    instruction >> 25 & 0b0101 == 0b0100
+}
+
+/// Whether `instruction` is a 64-bit MADD, MSUB, SMADDL, SMSUBL, UMADDL or UMSUBL that does add something (Ra is not
+/// XZR; C4.1.68, Data-processing (3 source)).
+const fn is_multiply_accumulate(instruction: u32) -> bool {
+    let accumulates = matches!(instruction >> 21 & 0b111, 0b000 | 0b001 | 0b101);
+    instruction >> 24 == 0x9b && accumulates && instruction >> 10 & 0x1f != 0x1f
+}
+
+/// Cortex-A53 erratum 835769: such a pair may compute a wrong result.
+#[test]
+fn no_multiply_accumulate_follows_a_memory_access() {
+    let binary = binary();
+    let elf = object::File::parse(&*binary).unwrap();
+    let text = elf.section_by_name(".text").unwrap();
+    let words: Vec<u32> =
+        text.data().unwrap().as_chunks::<4>().0.iter().map(|word| u32::from_le_bytes(*word)).collect();
+    assert!(words.iter().any(|word| is_multiply_accumulate(*word)), "none at all: they are not decoded");
+    let pairs = words.windows(2).enumerate();
+    let found: Vec<u64> = pairs
+        .filter(|(_, pair)| is_memory_access(pair[0]) && is_multiply_accumulate(pair[1]))
+        .map(|(index, _)| text.address() + 4 * index as u64)
+        .collect();
+    assert!(found.is_empty(), "erratum 835769 at {found:x?}");
+}
+
+#[test]
+fn multiply_accumulates_and_memory_accesses_are_decoded() {
+    assert!(is_memory_access(0xf940_142a), "ldr x10, [x1, #40]");
+    assert!(is_memory_access(0xa94c_308d), "ldp x13, x12, [x4, #192]");
+    assert!(!is_memory_access(0xd503_201f), "nop");
+    assert!(is_multiply_accumulate(0x9b09_76bb), "madd x27, x21, x9, x29");
+    assert!(is_multiply_accumulate(0x9ba8_269c), "umaddl x28, w20, w8, x9");
+    assert!(!is_multiply_accumulate(0x9b08_7d29), "mul x9, x9, x8");
+    assert!(!is_multiply_accumulate(0x9bc8_7d29), "umulh x9, x9, x8");
 }
 
 #[test]
