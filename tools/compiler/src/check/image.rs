@@ -221,8 +221,9 @@ impl Fit<'_> {
     /// An arm64 Image goes to `load`, or to the first 2 MiB boundary in executable memory, plus its text offset.
     fn linux(&self, image: LinuxImage, problems: &mut Problems) -> Option<Fitted> {
         let first = self.views.iter().find(|view| view.access.execute).or(self.views.first())?;
-        let chosen = first.ipa.next_multiple_of(IMAGE_ALIGNMENT).checked_add(image.text_offset);
-        let load = self.raw.load.map(|load| load.value).or(chosen)?;
+        // A text offset that wraps ends outside every memory, too.
+        let chosen = first.ipa.next_multiple_of(IMAGE_ALIGNMENT).saturating_add(image.text_offset);
+        let load = self.raw.load.map_or(chosen, |load| load.value);
         self.inside("the kernel", load, image.image_size, Access::RWX, problems);
         let segment = Segment { ipa: Ipa::new(load), bytes: image.bytes, zero_bytes: 0 };
         let mut fitted = self.fitted(load, vec![segment]);
