@@ -2,7 +2,7 @@
 
 use septum_guest::{println, psci, taken};
 
-use crate::{calls, controller, instructions};
+use crate::{calls, controller, floods, instructions};
 
 septum_guest::entry!(hostile);
 
@@ -31,6 +31,11 @@ fn run(kind: &str) -> bool {
         "pair" => controller::pair(),
         "write-back" => controller::write_back(),
         "vector" => controller::vector(),
+        "log" => floods::log(),
+        "console" => floods::console(),
+        "restart" => floods::restart(),
+        "timer" => floods::timer(),
+        "maintenance" => floods::maintenance(),
         "park" => psci::park(),
         _ => return false,
     }

@@ -8,6 +8,8 @@ mod calls;
 #[cfg(target_os = "none")]
 mod controller;
 #[cfg(target_os = "none")]
+mod floods;
+#[cfg(target_os = "none")]
 mod hostile;
 #[cfg(target_os = "none")]
 mod instructions;
