@@ -30,8 +30,10 @@ pub fn invalidate_instructions() {
 pub fn zero(bytes: &mut [u8]) {
     let Some(block) = zero_block_bytes() else { return bytes.fill(0) };
     let start = bytes.as_ptr().align_offset(block).min(bytes.len());
-    let (head, rest) = bytes.split_at_mut(start);
-    let (blocks, tail) = rest.split_at_mut(rest.len() & !block.wrapping_sub(1));
+    // Checked, as nothing that a trap leads to may panic, and the lengths are too much for the optimizer to see.
+    let Some((head, rest)) = bytes.split_at_mut_checked(start) else { return };
+    let whole = rest.len() & !block.wrapping_sub(1);
+    let Some((blocks, tail)) = rest.split_at_mut_checked(whole) else { return };
     head.fill(0);
     for block in blocks.chunks_exact_mut(block) {
         // SAFETY: the instruction zeroes exactly `block`, which is as long and as aligned as DCZID_EL0 says, in
