@@ -1,5 +1,6 @@
 //! `septum run`: the board's twin, its decoded log, and the serial lines of its partitions.
 
+mod other_image;
 mod session;
 mod terminal;
 pub mod twin;
@@ -17,6 +18,7 @@ use crate::log::legend::Legend;
 use crate::log::record::LastWords;
 use crate::setup::emulator::Emulator;
 use crate::setup::{self, guests};
+use other_image::OtherImage;
 use session::{Outcome, Session};
 pub use terminal::Answer;
 use twin::Machine;
@@ -64,6 +66,9 @@ pub enum RunError {
     /// Nothing was started.
     #[error("the board refused to start the image, as its line above says")]
     Refused,
+    /// A partition was left out.
+    #[error("not every partition was started, as the lines above say")]
+    NotStarted,
     /// EL2 itself failed.
     #[error("EL2 itself failed, as its lines above say; this is a defect of Septum")]
     Failed,
@@ -87,8 +92,12 @@ fn waiting_for(until: Option<&str>) -> String {
 /// # Errors
 /// It cannot be built, there is no twin or no emulator, or the run did not end as `options` wait for.
 pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure> {
+    let other = options.image.as_deref().map(OtherImage::read).transpose().map_err(Failure::input)?;
     let built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
     let Built { system, image, el2 } = &built;
+    if let Some(other) = other {
+        other.warnings(system).map_err(Failure::input)?.iter().for_each(|warning| eprintln!("{warning}"));
+    }
     let image = options.image.as_ref().unwrap_or(image);
     let no_twin = || Failure::input(RunError::NoTwin(system.board.name.clone()));
     let twin = system.board.twin.as_ref().ok_or_else(no_twin)?;
@@ -124,8 +133,9 @@ fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
         Outcome::Off { last_words: Some(LastWords::Refused), .. } => Err(RunError::Refused),
         Outcome::Off { last_words: Some(LastWords::Failed), .. } => Err(RunError::Failed),
         Outcome::Off { last_words: None, status, .. } => Err(RunError::Early(status)),
-        Outcome::Off { last_words: Some(LastWords::AllEnded), answered, .. } => match &options.until {
+        Outcome::Off { last_words: Some(LastWords::AllEnded), answered, not_started, .. } => match &options.until {
             Some(until) => Err(RunError::NotSeen(until.clone())),
+            None if not_started => Err(RunError::NotStarted),
             None if answered => Ok(()),
             None => Err(RunError::Unanswered),
         },

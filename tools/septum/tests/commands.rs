@@ -222,6 +222,48 @@ fn a_board_without_a_twin_cannot_be_run() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("no QEMU twin"));
 }
 
+/// Runs the good configuration's machine with another image; what `run` says of it.
+fn run_with_image(image: &Path, code: i32) -> String {
+    let output = septum(&["run", GOOD, "--timeout", "0", "--image", image.to_str().unwrap()]);
+    assert_code(&output, code);
+    String::from_utf8(output.stderr).unwrap()
+}
+
+#[test]
+fn an_image_that_cannot_run_on_the_board_is_refused_by_name() {
+    let folder = folder("other-images");
+    let said = run_with_image(&folder.join("none.img"), 1);
+    assert!(said.contains("none.img`: No such file"), "{said}");
+    let text = folder.join("text.img");
+    fs::write(&text, "no image".repeat(4096)).unwrap();
+    let said = run_with_image(&text, 1);
+    assert!(said.contains("text.img`: it has no arm64 Image header"), "{said}");
+    let out = folder.join("other-board");
+    assert_code(&septum(&["build", "configs/virt-48-hello.toml", "--out", out.to_str().unwrap()]), 0);
+    let said = run_with_image(&out.join("septum.img"), 1);
+    assert!(
+        said.contains("is for board `qemu-virt-48`, but configs/virt-hello.toml is for board `qemu-virt`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_image_of_another_configuration_or_a_damaged_one_is_warned_of() {
+    let folder = folder("warned-images");
+    let config = folder.join("renamed.toml");
+    fs::copy(tree().join(GOOD), &config).unwrap();
+    assert_code(&septum(&["build", config.to_str().unwrap(), "--out", folder.to_str().unwrap()]), 0);
+    let image = folder.join("septum.img");
+    let said = run_with_image(&image, 1);
+    assert!(said.contains("warning: ") && said.contains("renamed.toml, not from configs/virt-hello.toml"), "{said}");
+    let mut bytes = fs::read(&image).unwrap();
+    bytes[64 + 24] ^= 4;
+    fs::write(&image, bytes).unwrap();
+    let said = run_with_image(&image, 1);
+    assert!(said.contains("its boot block is damaged (seal); the board should refuse it"), "{said}");
+    assert!(said.contains("0 s are over"), "the board is started nevertheless: {said}");
+}
+
 #[test]
 fn a_run_that_takes_too_long_fails() {
     assert_code(&septum(&["run", GOOD, "--timeout", "0", "--until", "a text that never comes"]), 1);

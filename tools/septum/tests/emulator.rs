@@ -182,26 +182,20 @@ fn a_board_refuses_an_image_with_a_flipped_bit_in_plan_or_tables() {
     }
 }
 
-/// Runs the image of one configuration on the machine of another; what the log says.
-fn run_on_another_board(machine: &str, config: &str) -> String {
-    let image = image_of(config, &format!("{config}-on-{machine}"));
-    let output = three_partitions(machine).run_with(&["--image", image.to_str().unwrap()]);
-    let log = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(output.status.code(), Some(1), "{log}");
-    assert!(!log.contains("hello, I am"), "{log}");
-    log
-}
-
 #[test]
-fn a_board_whose_cores_have_fewer_address_bits_than_the_plan_refuses_by_name() {
-    let log = run_on_another_board("virt-hello", "virt-48-hello");
-    assert!(log.contains("boot refused: core 0: M01 it has 40 physical address bits, the plan needs 48"), "{log}");
-}
-
-#[test]
-fn a_board_with_another_interrupt_controller_than_the_plan_refuses_by_name() {
-    let log = run_on_another_board("virt-48-hello", "virt-gicv2-hello");
-    assert!(log.contains("boot refused: G01 the board file says GICv2"), "{log}");
+fn a_run_with_a_partition_that_was_not_started_fails() {
+    let image = image_of("virt-hello", "not-started");
+    let mut bytes = fs::read(&image).unwrap();
+    let script = b"say not reached";
+    let at = bytes.windows(script.len()).position(|window| window == script).unwrap();
+    bytes[at] ^= 1;
+    fs::write(&image, bytes).unwrap();
+    let output = three_partitions("virt-hello").run_with(&["--image", image.to_str().unwrap()]);
+    let (log, said) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(output.status.code(), Some(1), "{log}{said}");
+    assert!(log.contains("partition `prober` not started: L01"), "{log}");
+    assert!(log.contains("all partitions have ended"), "{log}");
+    assert!(said.contains("warning: ") && said.contains("error: not every partition was started"), "{said}");
 }
 
 #[test]

@@ -76,6 +76,12 @@ pub fn left(text: &str) -> Option<&str> {
     [" stopped (", " ended (", " restarts ("].iter().any(|how| rest.starts_with(how)).then_some(partition)
 }
 
+/// Whether EL2's own text says that a partition is left out.
+pub fn is_not_started(text: &str) -> bool {
+    let rest = text.strip_prefix("partition ").and_then(quoted);
+    rest.is_some_and(|(_, rest)| rest.starts_with(" not started: "))
+}
+
 fn console(text: &str) -> Option<Meaning<'_>> {
     let (partition, rest) = text.split_once('|')?;
     let (goes_on, line) = match rest.strip_prefix('+') {
@@ -155,6 +161,12 @@ mod tests {
         assert_eq!(last_words("septum: boot refused: B03 damaged"), Some(LastWords::Refused));
         assert_eq!(last_words("EL2 fault on core 0: x"), Some(LastWords::Failed));
         assert_eq!(last_words("partition `p` stopped (fault)"), None);
+    }
+
+    #[test]
+    fn a_partition_that_is_left_out_is_told_from_others() {
+        assert!(is_not_started("partition `p` not started: L01 its payload is damaged"));
+        assert!(!is_not_started("partition `p` stopped (fault)"));
     }
 
     #[test]

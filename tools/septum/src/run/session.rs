@@ -35,6 +35,8 @@ pub enum Outcome {
         last_words: Option<LastWords>,
         /// Whether every prompt had come.
         answered: bool,
+        /// Whether EL2 has left a partition out, because its payload is damaged.
+        not_started: bool,
         /// How QEMU ended.
         status: ExitStatus,
     },
@@ -60,6 +62,8 @@ pub struct Session<'a> {
     deadline: Option<Instant>,
     /// The board's last words, and when they came.
     last_words: Option<(Instant, LastWords)>,
+    /// Whether a partition was left out.
+    not_started: bool,
     interactive: bool,
 }
 
@@ -83,7 +87,17 @@ impl<'a> Session<'a> {
         let interactive = forward_input(&terminals)?;
         let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
         let answers = options.answers.iter().cloned().collect();
-        Ok(Self { machine, events, terminals, options, answers, deadline, last_words: None, interactive })
+        Ok(Self {
+            machine,
+            events,
+            terminals,
+            options,
+            answers,
+            deadline,
+            last_words: None,
+            not_started: false,
+            interactive,
+        })
     }
 
     /// Shows what the machine says until the run is over.
@@ -117,6 +131,7 @@ impl<'a> Session<'a> {
                 let is_board = matches!(line.kind, Kind::Hypervisor | Kind::Serial);
                 let words = record::last_words(&line.text).filter(|_| is_board);
                 self.last_words = words.map(|words| (Instant::now(), words)).or(self.last_words);
+                self.not_started |= line.kind == Kind::Hypervisor && record::is_not_started(&line.text);
                 Ok(self.print(&line))
             }
             Event::Serial(index, bytes) => self.show_serial(index, &bytes),
@@ -174,7 +189,7 @@ impl<'a> Session<'a> {
 
     fn ended(&self, status: ExitStatus) -> Outcome {
         let last_words = self.last_words.map(|(_, words)| words);
-        Outcome::Off { last_words, answered: self.answers.is_empty(), status }
+        Outcome::Off { last_words, answered: self.answers.is_empty(), not_started: self.not_started, status }
     }
 }
 

@@ -1,0 +1,111 @@
+//! `run --image`: an image that somebody built before, looked at before a board starts it.
+//!
+//! What the board itself would refuse, or stop a partition for, is only warned of: that is what one may want to see.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use septum_compiler::image::reader::{ImageError, Reader};
+use septum_compiler::system::System;
+use septum_compiler::verify;
+
+/// Why an image is not run.
+#[derive(Debug, thiserror::Error)]
+pub enum OtherImageError {
+    /// It cannot be read.
+    #[error("`--image {path}`: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// It is none.
+    #[error("`--image {path}`: {source}")]
+    NoImage {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: ImageError,
+    },
+    /// It is for another board than the machine that would be started.
+    #[error("`--image {path}` is for board `{found}`, but {config} is for board `{expected}`, whose twin would run it")]
+    Board {
+        /// The file.
+        path: PathBuf,
+        /// The image's board.
+        found: String,
+        /// The configuration.
+        config: String,
+        /// The configuration's board.
+        expected: String,
+    },
+}
+
+/// An image's file, read.
+#[derive(Debug)]
+pub struct OtherImage {
+    path: PathBuf,
+    bytes: Vec<u8>,
+}
+
+impl OtherImage {
+    /// Reads the image at `path`.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read.
+    pub fn read(path: &Path) -> Result<Self, OtherImageError> {
+        let path = path.to_owned();
+        match fs::read(&path) {
+            Ok(bytes) => Ok(Self { path, bytes }),
+            Err(source) => Err(OtherImageError::Read { path, source }),
+        }
+    }
+
+    /// What the user should know before the image runs on the board of `system`.
+    ///
+    /// # Errors
+    /// It is no image, or for another board.
+    pub fn warnings(&self, system: &System) -> Result<Vec<String>, OtherImageError> {
+        let reader = match Reader::new(&self.bytes) {
+            Ok(reader) => reader,
+            Err(source) if is_foreign(&source) => return Err(self.no_image(source)),
+            Err(error) => return Ok(vec![self.warning(&format!("{error}; the board should refuse it"))]),
+        };
+        let plan = reader.plan().map_err(|error| self.no_image(error))?;
+        let (board, config) = (plan.board(), plan.config());
+        if board != system.board.name {
+            return Err(self.of_board(board, system));
+        }
+        let other = (file_name(config) != file_name(&system.config)).then(|| {
+            let own = &system.config;
+            self.warning(&format!("made from {config}, not from {own}: names and lines below may be wrong"))
+        });
+        let damaged = verify::verify(&self.bytes).err().map(|error| self.warning(&error.to_string()));
+        Ok(other.into_iter().chain(damaged).collect())
+    }
+
+    fn warning(&self, what: &str) -> String {
+        format!("warning: {}: {what}", self.path.display())
+    }
+
+    fn no_image(&self, source: ImageError) -> OtherImageError {
+        OtherImageError::NoImage { path: self.path.clone(), source }
+    }
+
+    fn of_board(&self, board: &str, system: &System) -> OtherImageError {
+        let (config, expected) = (system.config.clone(), system.board.name.clone());
+        OtherImageError::Board { path: self.path.clone(), found: board.to_owned(), config, expected }
+    }
+}
+
+/// Whether the bytes were never Septum's, as opposed to damaged ones.
+const fn is_foreign(error: &ImageError) -> bool {
+    matches!(error, ImageError::TooShort | ImageError::Header | ImageError::BootBlock)
+}
+
+/// A path without its folders: an image may have been built from another one.
+fn file_name(path: &str) -> Option<&std::ffi::OsStr> {
+    Path::new(path).file_name()
+}
