@@ -10,6 +10,7 @@ use std::fmt;
 
 use septum_plan::RegionKind;
 
+use crate::problem::show;
 use crate::report::size;
 use crate::system::{Partition, Region, System};
 use board::holds;
@@ -24,8 +25,8 @@ pub struct AddressAnswer {
     pub config: String,
     /// What lies at this physical address, by the board file.
     pub physical: String,
-    /// Whether it is in what is set apart for EL2.
-    pub el2: bool,
+    /// What EL2 has it for, if it is EL2's.
+    pub el2: Option<&'static str>,
     /// Through which regions partitions reach this physical address.
     pub users: Vec<Mapped>,
     /// What each partition finds at this intermediate address.
@@ -82,12 +83,30 @@ pub struct InterruptAnswer {
     pub intid: u32,
     /// The board's device that raises it, or what else it is.
     pub source: Option<String>,
-    /// Partitions that get it: one for an SPI, all for the virtual timer's PPI.
+    /// Partitions that get it: one for an SPI; for a timer's PPI all that have the timer.
     pub owners: Vec<String>,
+    /// Partitions whose emulated console raises an interrupt with this number; the board's has nothing to do with it.
+    pub consoles: Vec<String>,
+    /// Whether it is the interrupt of the UART that carries the log, so EL2's.
+    pub log: bool,
+}
+
+/// The board has no such interrupt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no interrupt {intid}: the board's last has INTID {last} (did you mean the address {intid:#x}?)")]
+pub struct NoInterrupt {
+    /// What was asked for.
+    pub intid: u32,
+    /// INTID of the board's last SPI.
+    pub last: u32,
 }
 
 /// The virtual timer's PPI, which every partition has.
 const VIRTUAL_TIMER: u32 = 27;
+/// The EL1 physical timer's PPI, which every partition has whose accesses of that timer do not trap.
+const PHYSICAL_TIMER: u32 = 30;
+/// INTID of the first SPI.
+const FIRST_SPI: u32 = 32;
 
 /// Explains `address`, as a physical one and as each partition's.
 pub fn address(system: &System, address: u64) -> AddressAnswer {
@@ -97,17 +116,41 @@ pub fn address(system: &System, address: u64) -> AddressAnswer {
         address,
         config: system.config.clone(),
         physical: board::what_is_at(&system.board, address),
-        el2: holds(system.el2.start.get(), system.el2.size, address),
+        el2: board::use_of_el2(system, address),
         users: users.collect(),
         views: views.collect(),
     }
 }
 
 /// Explains the interrupt with INTID `intid`.
-pub fn interrupt(system: &System, intid: u32) -> InterruptAnswer {
-    let has = |partition: &&Partition| intid == VIRTUAL_TIMER || partition.interrupts.contains(&intid);
-    let owners = system.partitions.iter().filter(has).map(|partition| partition.name.clone());
-    InterruptAnswer { intid, source: board::source_of(&system.board, intid), owners: owners.collect() }
+///
+/// # Errors
+/// The board has no such interrupt.
+pub fn interrupt(system: &System, intid: u32) -> Result<InterruptAnswer, NoInterrupt> {
+    let last = (FIRST_SPI + system.board.gic.spis).saturating_sub(1);
+    if intid > last {
+        return Err(NoInterrupt { intid, last });
+    }
+    let owners = names(system, |partition| owns(partition, intid));
+    Ok(InterruptAnswer {
+        intid,
+        source: board::source_of(&system.board, intid),
+        log: owners.is_empty() && board::is_of_log(system, intid),
+        owners,
+        consoles: names(system, |partition| partition.console.is_some_and(|console| console.intid == intid)),
+    })
+}
+
+fn owns(partition: &Partition, intid: u32) -> bool {
+    match intid {
+        VIRTUAL_TIMER => true,
+        PHYSICAL_TIMER => !partition.trap_physical_timer,
+        _ => partition.interrupts.contains(&intid),
+    }
+}
+
+fn names(system: &System, which: impl Fn(&Partition) -> bool) -> Vec<String> {
+    system.partitions.iter().filter(|partition| which(partition)).map(|partition| partition.name.clone()).collect()
 }
 
 fn users(partition: &Partition, pa: u64) -> Vec<Mapped> {
@@ -150,8 +193,8 @@ impl fmt::Display for AddressAnswer {
         let Self { address, physical, .. } = self;
         writeln!(f, "physical address {address:#x}: {physical}")?;
         match (self.users.is_empty(), self.el2) {
-            (true, true) => writeln!(f, "  set apart for EL2; no partition can reach it")?,
-            (true, false) => writeln!(f, "  no partition can reach it")?,
+            (true, Some(what)) => writeln!(f, "  {what}; no partition can reach it")?,
+            (true, None) => writeln!(f, "  no partition can reach it")?,
             _ => {}
         }
         for user in &self.users {
@@ -175,11 +218,15 @@ impl fmt::Display for AddressAnswer {
 impl fmt::Display for InterruptAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let source = self.source.as_deref().unwrap_or("nothing that the board file names");
-        let owners: Vec<_> = self.owners.iter().map(|owner| format!("`{owner}`")).collect();
-        match owners.as_slice() {
-            [] => writeln!(f, "interrupt {}: {source}; given to no partition", self.intid),
-            [owner] => writeln!(f, "interrupt {}: {source}; given to partition {owner}", self.intid),
-            owners => writeln!(f, "interrupt {}: {source}; given to partitions {}", self.intid, owners.join(", ")),
+        write!(f, "interrupt {}: {source}; ", self.intid)?;
+        match self.owners.as_slice() {
+            [] if self.log => writeln!(f, "EL2's, as that UART carries the log")?,
+            [] => writeln!(f, "given to no partition")?,
+            [owner] => writeln!(f, "given to partition `{owner}`")?,
+            owners => writeln!(f, "given to partitions {}", show::list(owners))?,
         }
+        self.consoles.iter().try_for_each(|partition| {
+            writeln!(f, "interrupt {} of partition `{partition}`: its emulated console's, raised by EL2", self.intid)
+        })
     }
 }

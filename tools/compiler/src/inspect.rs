@@ -1,6 +1,6 @@
 //! What is in an image, read from its bytes alone: the numbers of `inspect --json` and `plan.json`.
 
-use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE};
+use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS};
 use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord};
 use septum_stage2::PaRange;
 use septum_stage2::walker::Walker;
@@ -50,6 +50,18 @@ pub struct PartitionView {
     pub regions: Vec<RegionView>,
     /// INTIDs of its SPIs, rising.
     pub interrupts: Vec<u32>,
+    /// Its emulated PL011; the key is missing where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub console: Option<ConsoleView>,
+}
+
+/// An emulated PL011.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ConsoleView {
+    /// Where the partition sees its 4 KiB of registers.
+    pub ipa: u64,
+    /// INTID of its interrupt, which EL2 raises: none of `interrupts`.
+    pub interrupt: u32,
 }
 
 /// One mapped range.
@@ -105,6 +117,8 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         entry: record.entry,
         regions: plan.regions_of(record).iter().map(|region| region_view(plan, region)).collect(),
         interrupts: intids(plan.interrupts(record)).collect(),
+        console: (record.console_ipa != NO_ADDRESS)
+            .then_some(ConsoleView { ipa: record.console_ipa, interrupt: record.console_intid }),
     }
 }
 

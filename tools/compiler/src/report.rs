@@ -9,7 +9,7 @@ pub use map::{MapEntry, Owner, memory_map};
 use std::fmt::Write as _;
 
 use crate::image::reader::Reader;
-use crate::inspect::{Inspection, PartitionView, RegionView, inspect};
+use crate::inspect::{ConsoleView, Inspection, PartitionView, RegionView, inspect};
 use crate::verify::VerifyError;
 
 /// The report on `image` as one HTML page that needs no other file: the picture of physical memory, then every
@@ -48,6 +48,9 @@ fn add_partition(text: &mut String, partition: &PartitionView) {
     }
     if !partition.interrupts.is_empty() {
         let _ = writeln!(text, "  interrupts {}", list(&partition.interrupts));
+    }
+    if let Some(ConsoleView { ipa, interrupt }) = partition.console {
+        let _ = writeln!(text, "  emulated console at {ipa:#x}, interrupt {interrupt} (raised by EL2)");
     }
 }
 

@@ -4,7 +4,9 @@
 #[path = "common/support.rs"]
 mod support;
 
+use septum_compiler::system::GuestConsole;
 use septum_compiler::{image, inspect};
+use septum_stage2::Ipa;
 use serde_json::{Value, json};
 
 fn inspection(index: usize) -> Value {
@@ -62,4 +64,17 @@ fn every_number_is_an_integer_and_every_key_is_known() {
             _ => {}
         }
     }
+}
+
+#[test]
+fn an_emulated_console_is_shown_with_its_interrupt() {
+    let mut systems = support::systems();
+    systems[0].partitions[0].console = Some(GuestConsole::new(Ipa::new(GuestConsole::IPA), &[]));
+    let image = image::build(&systems[0], &support::el2_elf()).unwrap();
+    let inspection = inspect::inspect(image.bytes()).unwrap();
+    let text = septum_compiler::report::text(&inspection);
+    assert!(text.contains("emulated console at 0x9000000, interrupt 33 (raised by EL2)"), "{text}");
+    let shown = serde_json::to_value(inspection).unwrap();
+    assert_eq!(shown["partitions"][0]["console"], json!({ "ipa": 0x900_0000, "interrupt": 33 }));
+    assert!(shown["partitions"][1].get("console").is_none());
 }

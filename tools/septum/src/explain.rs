@@ -38,12 +38,12 @@ impl FromStr for Question {
 /// Answers `question` about `config`.
 ///
 /// # Errors
-/// The configuration is wrong.
+/// The configuration is wrong, or its board has no such interrupt.
 pub fn run(tree: &Path, config: &Path, question: Question) -> Result<(), Failure> {
     let system = check::checked(tree, config, Format::Human)?;
     match question {
         Question::Address(address) => print!("{}", explain::address(&system, address)),
-        Question::Interrupt(intid) => print!("{}", explain::interrupt(&system, intid)),
+        Question::Interrupt(intid) => print!("{}", explain::interrupt(&system, intid).map_err(Failure::input)?),
     }
     Ok(())
 }
