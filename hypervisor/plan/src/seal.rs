@@ -30,6 +30,7 @@ pub fn seal(bytes: &[u8]) -> u64 {
 }
 
 /// One step: mixes `word` into `value`.
+#[inline(always)]
 pub const fn step(value: u64, word: u64) -> u64 {
     (value ^ word).wrapping_mul(MULTIPLIER).rotate_right(ROTATION)
 }

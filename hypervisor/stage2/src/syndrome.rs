@@ -33,6 +33,18 @@ macro_rules! classes {
                 }
             }
         }
+
+        /// The names, without their bytes in memory: only the log's key has them.
+        #[cfg(feature = "defmt")]
+        impl defmt::Format for ExceptionClass {
+            fn format(&self, to: defmt::Formatter<'_>) {
+                let name = match self {
+                    $(Self::$name => defmt::intern!($text),)*
+                    Self::Reserved(_) => defmt::intern!("reserved exception class"),
+                };
+                defmt::write!(to, "{=istr}", name);
+            }
+        }
     };
 }
 

@@ -174,7 +174,7 @@ struct Trapped(Syndrome);
 impl Format for Trapped {
     #[inline(never)]
     fn format(&self, to: Formatter<'_>) {
-        let Some(access) = self.0.system_register() else { return defmt::write!(to, "{=str}", self.0.class().name()) };
+        let Some(access) = self.0.system_register() else { return self.0.class().format(to) };
         let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = access;
         let what = if read { "read" } else { "write" };
         defmt::write!(to, "{=str} of system register S{=u8}_{=u8}_C{=u8}_C{=u8}_{=u8}", what, op0, op1, crn, crm, op2);

@@ -24,9 +24,9 @@ pub extern "C" fn own_fault(saved: &OwnFault, vector: u64) -> ! {
 }
 
 fn report(core: &CoreState, saved: &OwnFault, vector: &str) {
-    let class = Syndrome::new(saved.esr).class().name();
+    let class = Syndrome::new(saved.esr).class();
     defmt::error!(
-        "EL2 fault on core {=u16}: {=str} ({=str}); ELR {=u64:#x}, ESR {=u64:#x}, FAR {=u64:#x}, SPSR {=u64:#x}",
+        "EL2 fault on core {=u16}: {} ({=str}); ELR {=u64:#x}, ESR {=u64:#x}, FAR {=u64:#x}, SPSR {=u64:#x}",
         core.index,
         class,
         vector,

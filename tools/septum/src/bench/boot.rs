@@ -13,6 +13,8 @@ use crate::log::symbols::Symbols;
 
 /// What makes QEMU write a line for each instruction.
 const TRACE: [&str; 4] = ["-accel", "tcg,one-insn-per-tb=on", "-d", "exec,nochain"];
+/// What makes an instruction take one nanosecond of the machine's time, and every run the same.
+const COUNTED: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 /// Modules of EL2 that put a payload in place: copy, seal, zero, clean.
 const LOADING: [&str; 3] = ["septum_el2::loader::", "septum_el2::payload::", "septum_el2::arch::cache::"];
 /// The boot core, as QEMU numbers cores.
@@ -38,7 +40,9 @@ pub fn measure(prepared: &Prepared) -> Result<Vec<Row>, BenchError> {
     let unreadable = |_| prepared.unfinished("its image cannot be read back");
     let inspection = inspect::inspect(&image).map_err(unreadable)?;
     let first = inspection.partitions.first().ok_or_else(|| prepared.unfinished("it has no partition"))?;
-    let mut machine = prepared.start(&[], TRACE.map(str::to_owned).to_vec(), true)?;
+    let mut arguments = TRACE.map(str::to_owned).to_vec();
+    arguments.extend(COUNTED.map(str::to_owned));
+    let mut machine = prepared.start(&[], arguments, true)?;
     let trace = machine.take_stderr().ok_or_else(|| prepared.unfinished("the emulator has no trace"))?;
     let mut phases = Phases::new(prepared);
     let count = count(BufReader::new(trace), inspection.load_address, first.entry, |pc| phases.is_loading(pc))?;
