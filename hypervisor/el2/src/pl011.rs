@@ -1,7 +1,8 @@
 //! The PL011 that a partition with `console = true` sees (Arm DDI 0183G): enough for Linux's amba-pl011 and earlycon.
 //!
-//! Its transmitter takes every byte at once, so the transmit FIFO is always empty; its receiver holds 32 bytes. It starts
-//! as firmware would leave it, enabled, because early consoles do not set it up. What it does not have: loop-back, DMA,
+//! Its transmitter takes every byte at once, so the transmit FIFO is always empty. Its receive FIFO holds 32 bytes; of what
+//! comes faster than the guest reads, some more wait on the line, as if the sender were slow: a whole command that is typed
+//! at once, by a program or after the guest was busy, arrives whole. It starts as firmware would leave it, enabled, because early consoles do not set it up. What it does not have: loop-back, DMA,
 //! modem lines, IrDA and line errors; their registers read as zero or keep what was written, without effect.
 //!
 //! All cores of the partition may use it at once. State is in atomics without a lock: a guest that does not serialise its
@@ -14,6 +15,8 @@ pub const PAGE_BYTES: u64 = 0x1000;
 
 /// Depth of the receive FIFO in bytes, as in revision r1p5, which the identification registers state.
 const RECEIVE_DEPTH: u32 = 32;
+/// Most bytes that wait, in the FIFO and on the line. A power of two, as their count runs modulo 2^32.
+const LINE_DEPTH: u32 = 128;
 
 /// Register offsets in bytes (DDI 0183G, table 3-1).
 mod register {
@@ -67,7 +70,7 @@ pub struct Pl011 {
     ifls: AtomicU32,
     imsc: AtomicU32,
     ris: AtomicU32,
-    received: [AtomicU8; RECEIVE_DEPTH as usize],
+    received: [AtomicU8; LINE_DEPTH as usize],
     /// Bytes ever put into and taken out of `received`, modulo 2^32.
     put: AtomicU32,
     taken: AtomicU32,
@@ -91,7 +94,7 @@ impl Pl011 {
             ifls: AtomicU32::new(IFLS_RESET),
             imsc: AtomicU32::new(0),
             ris: AtomicU32::new(0),
-            received: [const { AtomicU8::new(0) }; RECEIVE_DEPTH as usize],
+            received: [const { AtomicU8::new(0) }; LINE_DEPTH as usize],
             put: AtomicU32::new(0),
             taken: AtomicU32::new(0),
         }
@@ -143,7 +146,7 @@ impl Pl011 {
         None
     }
 
-    /// A byte arrives on the line. Where the receiver is off it is lost; where the FIFO is full it is lost and the overrun
+    /// A byte arrives on the line. Where the receiver is off it is lost; where too many wait it is lost and the overrun
     /// interrupt tells.
     pub fn receive(&self, byte: u8) {
         let enabled = CR_UARTEN | CR_RXE;
@@ -152,11 +155,11 @@ impl Pl011 {
         }
         let put = self.put.load(Relaxed);
         let held = put.wrapping_sub(self.taken.load(Relaxed));
-        if held >= self.depth() {
+        if held >= LINE_DEPTH {
             self.ris.fetch_or(OVERRUN, Relaxed);
             return;
         }
-        if let Some(place) = self.received.get((put % RECEIVE_DEPTH) as usize) {
+        if let Some(place) = self.received.get((put % LINE_DEPTH) as usize) {
             place.store(byte, Relaxed);
         }
         self.put.store(put.wrapping_add(1), Relaxed);
@@ -191,7 +194,7 @@ impl Pl011 {
         if held == 0 {
             return 0;
         }
-        let byte = self.received.get((taken % RECEIVE_DEPTH) as usize).map_or(0, |place| place.load(Relaxed));
+        let byte = self.received.get((taken % LINE_DEPTH) as usize).map_or(0, |place| place.load(Relaxed));
         self.taken.store(taken.wrapping_add(1), Relaxed);
         let left = held.wrapping_sub(1);
         let below = if left < self.trigger() { RECEIVE } else { 0 };
@@ -320,23 +323,39 @@ mod tests {
     }
 
     #[test]
-    fn a_full_receiver_keeps_what_it_has_and_tells() {
+    fn a_command_longer_than_the_fifo_arrives_whole() {
         let uart = Pl011::new();
-        (0..33).for_each(|byte| uart.receive(byte));
+        (0..31).for_each(|byte| uart.receive(byte));
+        assert_eq!(uart.read(FR) & 1 << 6, 0);
+        (31..100).for_each(|byte| uart.receive(byte));
         assert_eq!(uart.read(FR) & 1 << 6, 1 << 6);
-        assert_eq!(uart.read(RIS) & 1 << 10, 1 << 10);
-        assert_eq!((0..32).map(|_| uart.read(DR)).collect::<Vec<_>>(), (0..32).collect::<Vec<_>>());
+        assert_eq!(uart.read(RIS) & 1 << 10, 0, "nothing is lost");
+        assert_eq!((0..100).map(|_| uart.read(DR)).collect::<Vec<_>>(), (0..100).collect::<Vec<_>>());
+        assert_eq!(uart.read(FR) & 1 << 4, 1 << 4);
     }
 
     #[test]
-    fn without_fifos_one_byte_is_all() {
+    fn a_full_receiver_keeps_what_it_has_and_tells() {
+        let uart = Pl011::new();
+        (0..128).for_each(|byte| uart.receive(byte));
+        assert_eq!(uart.read(RIS) & 1 << 10, 0);
+        uart.receive(0xff);
+        assert_eq!(uart.read(RIS) & 1 << 10, 1 << 10);
+        assert_eq!((0..128).map(|_| uart.read(DR)).collect::<Vec<_>>(), (0..128).collect::<Vec<_>>());
+        assert_eq!(uart.read(FR) & 1 << 4, 1 << 4);
+    }
+
+    #[test]
+    fn without_fifos_one_byte_is_held_and_the_next_waits() {
         let uart = Pl011::new();
         uart.write(LCR_H, 0x60);
         uart.receive(1);
         uart.receive(2);
         assert_eq!(uart.read(FR) & 1 << 6, 1 << 6);
         assert_eq!(uart.read(DR), 1);
-        assert_eq!(uart.read(DR), 0);
+        assert_eq!(uart.read(RIS) & 1 << 4, 1 << 4, "the next one follows");
+        assert_eq!(uart.read(DR), 2);
+        assert_eq!(uart.read(FR) & 1 << 4, 1 << 4);
     }
 
     #[test]

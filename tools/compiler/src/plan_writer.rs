@@ -266,17 +266,9 @@ fn header(system: &System, decided: Decided<'_>) -> PlanHeader {
         core_start: board.core_start.code(),
         power_control: board.power.control.code(),
         uart_kind: system.console.kind.code(),
-        uart_intid: uart_interrupt(system).unwrap_or(0),
+        uart_intid: system.log_interrupt().unwrap_or(0),
         ..PlanHeader::default()
     }
-}
-
-/// The log UART's interrupt, where no partition has it: on some boards several UARTs share one.
-fn uart_interrupt(system: &System) -> Option<u16> {
-    let device = system.board.devices.iter().find(|device| device.name == system.console.device)?;
-    let intid = *device.interrupts.first()?;
-    let taken = system.partitions.iter().any(|partition| partition.interrupts.contains(&intid));
-    if taken { None } else { u16::try_from(intid).ok() }
 }
 
 /// Strings, each stored once.

@@ -21,6 +21,17 @@ pub struct System {
     pub partitions: Vec<Partition>,
 }
 
+impl System {
+    /// INTID of the log UART's interrupt, where EL2 has it: on some boards several UARTs share one, and then it may be a
+    /// partition's. Without it nothing can be typed at emulated consoles.
+    pub fn log_interrupt(&self) -> Option<u16> {
+        let device = self.board.devices.iter().find(|device| device.name == self.console.device)?;
+        let intid = *device.interrupts.first()?;
+        let taken = self.partitions.iter().any(|partition| partition.interrupts.contains(&intid));
+        if taken { None } else { u16::try_from(intid).ok() }
+    }
+}
+
 /// One partition.
 #[derive(Clone, Debug)]
 pub struct Partition {

@@ -102,9 +102,13 @@ pub struct RunArguments {
     /// End well as soon as a line contains this text
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
-    /// When PROMPT comes on a partition's serial line, type TEXT and Enter (repeatable, in order)
+    /// When PROMPT comes from a partition, type TEXT and Enter there (repeatable, in order): on a UART of its own, or its
+    /// emulated console
     #[arg(long = "type", num_args = 2, value_names = ["PROMPT", "TEXT"])]
     answers: Vec<String>,
+    /// Send what is typed here to this partition, where several have an emulated console or a UART
+    #[arg(long, value_name = "PARTITION")]
+    to: Option<String>,
     /// Run this image instead of the one that is built from the configuration
     #[arg(long, value_name = "IMAGE")]
     image: Option<PathBuf>,
@@ -124,6 +128,7 @@ impl RunArguments {
             timeout: self.timeout.map(Duration::from_secs),
             until: self.until.clone(),
             answers: self.answers.chunks(2).filter_map(answer).collect(),
+            to: self.to.clone(),
             image: self.image.clone(),
             gdb: self.gdb,
         }

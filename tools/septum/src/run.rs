@@ -1,16 +1,17 @@
 //! `septum run`: the board's twin, its decoded log, and the serial lines of its partitions.
 
 mod other_image;
+mod ports;
 mod session;
 mod terminal;
 pub mod twin;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use septum_compiler::board::Twin;
-use septum_compiler::system::System;
 
 use crate::build::{self, Built};
 use crate::failure::Failure;
@@ -19,6 +20,7 @@ use crate::log::record::LastWords;
 use crate::setup::emulator::Emulator;
 use crate::setup::{self, guests};
 use other_image::OtherImage;
+use ports::Ports;
 use session::{Outcome, Session};
 pub use terminal::Answer;
 use twin::Machine;
@@ -30,8 +32,10 @@ pub struct Options {
     pub timeout: Option<Duration>,
     /// Text that ends the run well.
     pub until: Option<String>,
-    /// What to type on the partitions' serial lines.
+    /// What to type at the partitions' terminals.
     pub answers: Vec<Answer>,
+    /// The partition that gets what the user types.
+    pub to: Option<String>,
     /// The image to run, if not the one that is built.
     pub image: Option<PathBuf>,
     /// Whether the machine waits for a debugger.
@@ -51,6 +55,14 @@ pub enum RunError {
         board: String,
         /// The console's device.
         console: String,
+    },
+    /// The partition that the user names has no terminal.
+    #[error("partition `{partition}` cannot be typed at: {help}")]
+    NoTerminal {
+        /// The partition.
+        partition: String,
+        /// What can be done.
+        help: String,
     },
     /// The machine cannot be started or watched.
     #[error("QEMU: {0}")]
@@ -83,6 +95,19 @@ pub enum RunError {
     Unanswered,
 }
 
+impl RunError {
+    /// `partition` is none of `others`, which can be typed at.
+    fn no_terminal(partition: &str, others: &BTreeSet<&str>) -> Self {
+        let names: Vec<_> = others.iter().map(|name| format!("`{name}`")).collect();
+        let help = if names.is_empty() {
+            "no partition has an emulated console (`console = true`) or a UART of its own".to_owned()
+        } else {
+            format!("`--to` takes one of {}", names.join(", "))
+        };
+        Self::NoTerminal { partition: partition.to_owned(), help }
+    }
+}
+
 fn waiting_for(until: Option<&str>) -> String {
     until.map(|text| format!(", and no line contained `{text}`")).unwrap_or_default()
 }
@@ -101,10 +126,11 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     let image = options.image.as_ref().unwrap_or(image);
     let no_twin = || Failure::input(RunError::NoTwin(system.board.name.clone()));
     let twin = system.board.twin.as_ref().ok_or_else(no_twin)?;
-    let lines = SerialLines::of(system, twin).map_err(Failure::input)?;
+    let ports = Ports::new(system, twin).map_err(Failure::input)?;
+    let recipient = ports.recipient(options.to.as_deref()).map_err(Failure::input)?;
     let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
     let dtb = device_tree(tree, &system.board.name, twin)?;
-    let serials = lines.all();
+    let serials = ports.indexes();
     let machine = Machine {
         emulator: &emulator.program,
         twin,
@@ -119,7 +145,7 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
         setup::say(&format!("waiting for a debugger: gdb-multiarch {} -ex 'target remote :1234'", el2.display()));
     }
     let legend = Legend::new(system, el2);
-    let outcome = Session::start(&machine, &lines, legend, options).and_then(Session::watch);
+    let outcome = Session::start(&machine, &ports, recipient, legend, options).and_then(Session::watch);
     judge(outcome.map_err(|error| Failure::environment(RunError::Machine(error)))?, options).map_err(Failure::input)
 }
 
@@ -139,33 +165,6 @@ fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
             None if answered => Ok(()),
             None => Err(RunError::Unanswered),
         },
-    }
-}
-
-/// Which of the twin's serial lines are whose.
-#[derive(Debug)]
-pub struct SerialLines {
-    /// QEMU's index of the line that carries the log.
-    log: u32,
-    /// Lines that partitions own: QEMU's index, and what to call it.
-    guests: Vec<(u32, String)>,
-}
-
-impl SerialLines {
-    fn of(system: &System, twin: &Twin) -> Result<Self, RunError> {
-        let index = |device: &str| twin.serials.iter().find(|(name, _)| name == device).map(|(_, index)| *index);
-        let console = &system.console.device;
-        let no_console = || RunError::NoConsole { board: system.board.name.clone(), console: console.clone() };
-        let log = index(console).ok_or_else(no_console)?;
-        let owned = system.partitions.iter().flat_map(|partition| {
-            let devices = partition.regions.iter().filter_map(|region| index(&region.name));
-            devices.map(|index| (index, partition.name.clone()))
-        });
-        Ok(Self { log, guests: owned.collect() })
-    }
-
-    fn all(&self) -> Vec<u32> {
-        std::iter::once(self.log).chain(self.guests.iter().map(|(index, _)| *index)).collect()
     }
 }
 

@@ -42,12 +42,14 @@ pub struct Line {
     pub level: Option<String>,
     /// The text.
     pub text: String,
+    /// Whether it is a piece of a console line that goes on.
+    pub goes_on: bool,
 }
 
 impl Line {
-    /// A line without time and level.
+    /// A whole line without time and level.
     pub fn plain(speaker: &str, kind: Kind, text: impl Into<String>) -> Self {
-        Self { time: None, speaker: speaker.to_owned(), kind, level: None, text: text.into() }
+        Self { time: None, speaker: speaker.to_owned(), kind, level: None, text: text.into(), goes_on: false }
     }
 }
 

@@ -25,8 +25,6 @@ pub struct LogStream {
     decoder: Box<dyn Decode>,
     /// Partitions' own defmt streams, by partition and virtual core.
     guests: HashMap<(String, u32), GuestStream>,
-    /// Console lines that go on, by partition.
-    unfinished: HashMap<String, Line>,
 }
 
 struct GuestStream {
@@ -38,11 +36,10 @@ impl LogStream {
     /// A log with `legend` as its key.
     pub fn new(legend: Legend, new_decoder: NewDecoder) -> Self {
         let decoder = new_decoder(legend.el2());
-        let (guests, unfinished) = (HashMap::new(), HashMap::new());
-        Self { legend, splitter: Splitter::default(), new_decoder, decoder, guests, unfinished }
+        Self { legend, splitter: Splitter::default(), new_decoder, decoder, guests: HashMap::new() }
     }
 
-    /// The lines that `bytes` complete.
+    /// The lines that `bytes` complete, and the pieces of console lines.
     pub fn push(&mut self, bytes: &[u8]) -> Vec<Line> {
         let pieces = self.splitter.push(bytes);
         pieces.into_iter().flat_map(|piece| self.read(piece)).collect()
@@ -55,9 +52,7 @@ impl LogStream {
 
     /// What is left when the board has stopped.
     pub fn end(&mut self) -> Vec<Line> {
-        let mut lines: Vec<_> = self.unfinished.drain().map(|(_, line)| line).collect();
-        lines.extend(self.splitter.rest().map(undecoded).unwrap_or_default());
-        lines
+        self.splitter.rest().map(undecoded).unwrap_or_default()
     }
 
     fn read(&mut self, piece: Piece) -> Vec<Line> {
@@ -75,23 +70,11 @@ impl LogStream {
     fn partition_lines(&mut self, record: &Record) -> Vec<Line> {
         match record::from_partition(&record.text) {
             Meaning::Console { partition, text, goes_on } => {
-                self.console(record, partition, text, goes_on).into_iter().collect()
+                vec![Line { goes_on, ..line(record, partition, Kind::Console, text) }]
             }
             Meaning::Defmt { partition, vcpu, bytes } => self.guest_defmt(record, partition, vcpu, &bytes),
             Meaning::Own => self.own(record.clone()),
         }
-    }
-
-    /// The console line that `text` completes, if it does.
-    fn console(&mut self, record: &Record, partition: &str, text: &str, goes_on: bool) -> Option<Line> {
-        let begun = self.unfinished.remove(partition);
-        let mut line = begun.unwrap_or_else(|| line(record, partition, Kind::Console, ""));
-        line.text.push_str(text);
-        if goes_on {
-            self.unfinished.insert(partition.to_owned(), line);
-            return None;
-        }
-        Some(line)
     }
 
     fn guest_defmt(&mut self, record: &Record, partition: &str, vcpu: u32, bytes: &[u8]) -> Vec<Line> {
@@ -105,14 +88,13 @@ impl LogStream {
     }
 
     fn own(&mut self, record: Record) -> Vec<Line> {
-        let mut lines = Vec::new();
         if let Some(partition) = record::left(&record.text) {
-            lines.extend(self.unfinished.remove(partition));
             // A partition that starts anew begins its own stream anew.
             self.guests.retain(|(name, _), _| name != partition);
         }
         let notes = record::fault(&record.text).map(|fault| self.legend.explain(&fault)).unwrap_or_default();
-        lines.push(Line { level: record.level.clone(), ..line(&record, HYPERVISOR, Kind::Hypervisor, &record.text) });
+        let own = Line { level: record.level.clone(), ..line(&record, HYPERVISOR, Kind::Hypervisor, &record.text) };
+        let mut lines = vec![own];
         lines.extend(notes.into_iter().map(|note| Line::plain(HYPERVISOR, Kind::Note, note)));
         lines
     }
@@ -181,14 +163,11 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_a_console_line_are_put_together() {
-        assert_eq!(shown(b"hello|+ one \0hello| two\0"), ["1.5      hello| one two"]);
-    }
-
-    #[test]
-    fn a_piece_whose_partition_ends_is_shown() {
-        let lines = shown(b"hello|+ half\0info;partition `hello` ended (SYSTEM_OFF)\0");
-        assert_eq!(lines, ["1.5      hello| half", "1.5     septum: info: partition `hello` ended (SYSTEM_OFF)"]);
+    fn a_piece_of_a_console_line_is_told_from_a_whole_one() {
+        let legend = Legend::of_partition("hello", "c.toml", 7, None);
+        let lines = LogStream::new(legend, |_| Box::new(Fake)).push(b"hello|+ one \0hello| two\0");
+        let read: Vec<_> = lines.iter().map(|line| (line.text.as_str(), line.goes_on)).collect();
+        assert_eq!(read, [("one ", true), ("two", false)]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 //! One run: threads read the machine's serial lines, one loop shows what they say and decides when it is over.
 
-use std::collections::{HashMap, VecDeque};
-use std::io::{self, BufRead, IsTerminal, Read, Write};
+use std::collections::{BTreeMap, VecDeque};
+use std::io::{self, BufRead, IsTerminal, Read};
 use std::os::unix::net::UnixStream;
 use std::process::ExitStatus;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::Options;
+use super::ports::{Port, Ports, Wire};
 use super::terminal::{Answer, Terminal};
 use super::twin::{Machine, Running};
-use super::{Options, SerialLines};
 use crate::log::decoder::Decoder;
 use crate::log::legend::Legend;
 use crate::log::line::{Kind, Line};
@@ -55,7 +56,9 @@ enum Event {
 pub struct Session<'a> {
     machine: Running,
     events: Receiver<Event>,
-    terminals: HashMap<u32, (Terminal, UnixStream)>,
+    terminals: BTreeMap<Port, Terminal>,
+    /// Where partitions can be typed at.
+    wires: BTreeMap<Port, Wire>,
     options: &'a Options,
     /// What is still to be typed.
     answers: VecDeque<Answer>,
@@ -68,29 +71,37 @@ pub struct Session<'a> {
 }
 
 impl<'a> Session<'a> {
-    /// Starts the machine and the threads that read its lines.
+    /// Starts the machine and the threads that read its lines; what the user types goes to `recipient`.
     ///
     /// # Errors
     /// The machine cannot be started.
-    pub fn start(machine: &Machine<'_>, lines: &SerialLines, legend: Legend, options: &'a Options) -> io::Result<Self> {
+    pub fn start(
+        machine: &Machine<'_>,
+        ports: &Ports,
+        recipient: Option<Port>,
+        legend: Legend,
+        options: &'a Options,
+    ) -> io::Result<Self> {
         let mut machine = machine.start()?;
+        let wires = ports.wires(&machine.serials)?;
         let (sender, events) = mpsc::channel();
-        if let Some(log) = machine.serials.remove(&lines.log) {
+        if let Some(log) = machine.serials.remove(&ports.log) {
             read_log(log, LogStream::new(legend, |elf| Box::new(Decoder::new(elf))), sender.clone())?;
         }
-        let mut terminals = HashMap::new();
-        for (index, name) in &lines.guests {
+        let mut terminals = BTreeMap::new();
+        for (index, name) in &ports.serials {
             let Some(line) = machine.serials.remove(index) else { continue };
-            read_serial(*index, line.try_clone()?, sender.clone());
-            terminals.insert(*index, (Terminal::new(name), line));
+            read_serial(*index, line, sender.clone());
+            terminals.insert(Port::Serial(*index), Terminal::new(name, Kind::Serial));
         }
-        let interactive = forward_input(&terminals)?;
+        let interactive = forward_input(recipient.and_then(|port| wires.get(&port)))?;
         let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
         let answers = options.answers.iter().cloned().collect();
         Ok(Self {
             machine,
             events,
             terminals,
+            wires,
             options,
             answers,
             deadline,
@@ -109,16 +120,19 @@ impl<'a> Session<'a> {
             let seen = match self.events.recv_timeout(SILENCE) {
                 Ok(event) => self.show(event)?,
                 Err(RecvTimeoutError::Disconnected) => return self.off(),
-                Err(RecvTimeoutError::Timeout) => self.silence(),
+                Err(RecvTimeoutError::Timeout) => false,
             };
             if seen {
                 return Ok(Outcome::Seen);
+            }
+            if self.interactive {
+                self.show_unfinished(SILENCE);
             }
             if self.last_words.is_some_and(|(at, _)| at.elapsed() > SWITCH_OFF) {
                 return self.stay_on();
             }
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                self.show_unfinished();
+                self.show_unfinished(Duration::ZERO);
                 return Ok(Outcome::Timeout);
             }
         }
@@ -127,32 +141,58 @@ impl<'a> Session<'a> {
     /// Shows `event`; whether it holds the text that is waited for.
     fn show(&mut self, event: Event) -> io::Result<bool> {
         match event {
-            Event::Log(line) => {
-                let is_board = matches!(line.kind, Kind::Hypervisor | Kind::Serial);
-                let words = record::last_words(&line.text).filter(|_| is_board);
-                self.last_words = words.map(|words| (Instant::now(), words)).or(self.last_words);
-                self.not_started |= line.kind == Kind::Hypervisor && record::is_not_started(&line.text);
-                Ok(self.print(&line))
+            Event::Log(line) if line.kind == Kind::Console => self.show_console(&line),
+            Event::Log(line) => Ok(self.show_record(&line)),
+            Event::Serial(index, bytes) => {
+                let port = Port::Serial(index);
+                let lines = self.terminals.get_mut(&port).map(|terminal| terminal.push(&bytes)).unwrap_or_default();
+                self.follow(&port, &lines)
             }
-            Event::Serial(index, bytes) => self.show_serial(index, &bytes),
         }
     }
 
-    fn show_serial(&mut self, index: u32, bytes: &[u8]) -> io::Result<bool> {
-        let Some((terminal, line)) = self.terminals.get_mut(&index) else { return Ok(false) };
-        let lines = terminal.push(bytes);
-        while self.answers.front().is_some_and(|answer| terminal.take_prompt(&answer.prompt)) {
-            let text = self.answers.pop_front().map(|answer| answer.text).unwrap_or_default();
-            write!(line, "{text}\r")?;
+    fn show_console(&mut self, line: &Line) -> io::Result<bool> {
+        let port = Port::Console(line.speaker.clone());
+        let new = || Terminal::new(&line.speaker, Kind::Console);
+        let lines = self.terminals.entry(port.clone()).or_insert_with(new).push_line(line);
+        self.follow(&port, &lines)
+    }
+
+    fn show_record(&mut self, line: &Line) -> bool {
+        if matches!(line.kind, Kind::Hypervisor | Kind::Serial) {
+            let words = record::last_words(&line.text);
+            self.last_words = words.map(|words| (Instant::now(), words)).or(self.last_words);
         }
+        self.not_started |= line.kind == Kind::Hypervisor && record::is_not_started(&line.text);
+        let left = record::left(&line.text).filter(|_| line.kind == Kind::Hypervisor);
+        let console = left.and_then(|partition| self.terminals.get_mut(&Port::Console(partition.to_owned())));
+        let cut = console.and_then(Terminal::flush);
+        let lines = cut.iter().chain([line]);
+        lines.fold(false, |seen, line| self.print(line) | seen)
+    }
+
+    /// Something has come at `port`, and `lines` are whole: answers prompts, and prints; whether it holds the text that is
+    /// waited for.
+    fn follow(&mut self, port: &Port, lines: &[Line]) -> io::Result<bool> {
+        self.answer()?;
         let until = self.options.until.as_deref();
-        let in_current = until.is_some_and(|text| terminal.current().contains(text));
-        let unfinished = if in_current { terminal.flush() } else { None };
-        let mut seen = false;
-        for line in lines.iter().chain(&unfinished) {
-            seen |= self.print(line);
+        let holds = |line: &Line| until.is_some_and(|text| line.to_string().contains(text));
+        let terminal = self.terminals.get_mut(port).filter(|terminal| terminal.unfinished().is_some_and(|l| holds(&l)));
+        let unfinished = terminal.and_then(Terminal::flush);
+        Ok(lines.iter().chain(&unfinished).fold(false, |seen, line| self.print(line) | seen))
+    }
+
+    /// Answers the prompts that have come, in the order of the answers.
+    fn answer(&mut self) -> io::Result<()> {
+        while let Some(answer) = self.answers.front() {
+            let terminals = &mut self.terminals;
+            let mut asks = |port: &Port| terminals.get_mut(port).is_some_and(|it| it.take_prompt(&answer.prompt));
+            let mut wires = self.wires.iter_mut();
+            let Some((_, wire)) = wires.find(|(port, _)| asks(port)) else { return Ok(()) };
+            wire.enter(&answer.text)?;
+            self.answers.pop_front();
         }
-        Ok(seen)
+        Ok(())
     }
 
     /// Prints a line; whether it holds the text that is waited for.
@@ -161,29 +201,21 @@ impl<'a> Session<'a> {
         self.options.until.as_ref().is_some_and(|text| line.to_string().contains(text))
     }
 
-    /// Nothing has come for a while: a user who types sees the prompt. Nothing in that has been waited for.
-    fn silence(&mut self) -> bool {
-        if self.interactive {
-            self.show_unfinished();
-        }
-        false
-    }
-
-    fn show_unfinished(&mut self) {
-        for (terminal, _) in self.terminals.values_mut() {
-            if let Some(line) = terminal.flush() {
-                println!("{line}");
-            }
+    /// Shows lines that nothing has followed for `silence`, such as prompts. What was waited for has been found before.
+    fn show_unfinished(&mut self, silence: Duration) {
+        for line in self.terminals.values_mut().filter_map(|terminal| terminal.flush_after(silence)) {
+            println!("{line}");
         }
     }
 
     fn off(mut self) -> io::Result<Outcome> {
-        self.show_unfinished();
+        self.show_unfinished(Duration::ZERO);
         let status = self.machine.wait()?;
         Ok(self.ended(status))
     }
 
-    fn stay_on(self) -> io::Result<Outcome> {
+    fn stay_on(mut self) -> io::Result<Outcome> {
+        self.show_unfinished(Duration::ZERO);
         Ok(self.ended(ExitStatus::default()))
     }
 
@@ -234,14 +266,13 @@ fn read_serial(index: u32, mut line: UnixStream, events: Sender<Event>) {
     });
 }
 
-/// Sends what the user types to the partition that owns a serial line, if exactly one does; whether it does.
-fn forward_input(terminals: &HashMap<u32, (Terminal, UnixStream)>) -> io::Result<bool> {
-    let mut lines = terminals.values();
-    let (Some((_, line)), None) = (lines.next(), lines.next()) else { return Ok(false) };
-    let mut line = line.try_clone()?;
+/// Sends what the user types along `wire`, if there is one; whether the user sits there and sees the answers.
+fn forward_input(wire: Option<&Wire>) -> io::Result<bool> {
+    let Some(wire) = wire else { return Ok(false) };
+    let mut wire = wire.try_clone()?;
     thread::spawn(move || {
         for typed in io::stdin().lock().lines().map_while(Result::ok) {
-            if write!(line, "{typed}\r").is_err() {
+            if wire.enter(&typed).is_err() {
                 return;
             }
         }
