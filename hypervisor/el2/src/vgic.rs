@@ -184,7 +184,10 @@ impl<H: Hardware> Vgic<'_, H> {
             for low in Bits(self.partition.visible(word)) {
                 let intid = word << 5 | low;
                 self.spis.reset(intid, u8::from(!self.hardware.is_v3()), self.hardware.is_v3());
-                self.hardware.route(intid, u8::from(!self.hardware.is_v3()));
+                // The number of an interrupt that EL2 makes may physically be EL2's or another partition's.
+                if self.partition.owned(word) & bit(low) != 0 {
+                    self.hardware.route(intid, u8::from(!self.hardware.is_v3()));
+                }
             }
         }
         if let Some(shared) = self.hardware.mailbox(0) {

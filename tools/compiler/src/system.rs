@@ -81,7 +81,8 @@ pub struct GuestGic {
 pub struct GuestConsole {
     /// Where its registers are seen, 4 KiB of them.
     pub ipa: Ipa,
-    /// INTID of its interrupt: an SPI that is none of the partition's physical ones.
+    /// INTID of its interrupt: an SPI that no partition has, physically or from another console. EL2 keeps priority,
+    /// group and target of each SPI once for the whole board.
     pub intid: u32,
 }
 
@@ -94,8 +95,8 @@ impl GuestConsole {
     /// Its interrupt in QEMU's machine `virt`.
     const INTID: u32 = 33;
 
-    /// One at `ipa` for a partition that owns the SPIs `interrupts`: QEMU's interrupt if that is not among them, else
-    /// the first that is not.
+    /// One at `ipa` where the SPIs `interrupts` are taken: QEMU's interrupt if that is not among them, else the first that
+    /// is not.
     pub fn new(ipa: Ipa, interrupts: &[u32]) -> Self {
         let candidates = std::iter::once(Self::INTID).chain(32..);
         let intid = candidates.into_iter().find(|intid| !interrupts.contains(intid)).unwrap_or(Self::INTID);

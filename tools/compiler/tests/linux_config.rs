@@ -75,6 +75,21 @@ fn a_console_leaves_a_devices_interrupt_alone() {
 }
 
 #[test]
+fn no_two_partitions_have_an_interrupt_number_in_common() {
+    let partition = |name: &str, core: u32, more: &str| {
+        let memory = "memory.ram = { ipa = 0x4000_0000, size = \"2MiB\", access = \"rwx\" }";
+        format!("[partition.{name}]\ncpus = [{core}]\nimage = \"hello\"\n{memory}\n{more}\n")
+    };
+    let consoles = partition("one", 0, "console = true") + &partition("two", 1, "console = true");
+    let text =
+        format!("board = \"qemu-virt\"\nlog = \"uart1\"\n{consoles}{}", partition("three", 2, "devices = [\"uart0\"]"));
+    let system = checked(&text, Path::new("."));
+    let numbers: Vec<_> = system.partitions.iter().filter_map(|p| p.console).map(|console| console.intid).collect();
+    assert_eq!(system.partitions[2].interrupts, [33]);
+    assert_eq!(numbers, [32, 34]);
+}
+
+#[test]
 fn memory_that_is_seen_where_it_lies_keeps_clear_of_the_console() {
     let text = r#"
 board = "rpi4"

@@ -338,6 +338,74 @@ fn rpi4_runs_debians_u_boot_to_its_prompt_and_powers_off() {
     u_boot("rpi4-uboot").holds();
 }
 
+/// Debian's U-Boot, unmodified, whose UART is EL2's: its text is in the log, and input comes through the log's UART.
+fn u_boot_in_the_log(config: &str) -> Case<'_> {
+    Case {
+        config,
+        typed: &[
+            ("stop autoboot", ""),
+            ("=> ", "sleep 2"),
+            ("=> ", "echo more at once than a receive FIFO of 32 bytes holds"),
+            ("=> ", "poweroff"),
+        ],
+        expected: &[
+            "u-boot| U-Boot 20",
+            "u-boot| => sleep 2",
+            "u-boot| more at once than a receive FIFO of 32 bytes holds",
+            "u-boot| => poweroff",
+            "partition `u-boot` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &["EL2 fault", "error: ", "undecodable"],
+    }
+}
+
+#[test]
+fn virt_takes_input_for_an_emulated_console() {
+    u_boot_in_the_log("tools/septum/tests/configs/virt-console").holds();
+}
+
+#[test]
+fn virt_gicv2_takes_input_for_an_emulated_console() {
+    u_boot_in_the_log("tools/septum/tests/configs/virt-gicv2-console").holds();
+}
+
+#[test]
+fn rpi4_takes_input_for_an_emulated_console() {
+    u_boot_in_the_log("tools/septum/tests/configs/rpi4-console").holds();
+}
+
+#[test]
+fn imx8mp_takes_input_for_an_emulated_console() {
+    u_boot_in_the_log("tools/septum/tests/configs/imx8mp-console").holds();
+}
+
+#[test]
+fn input_goes_to_the_partition_that_asks_also_after_another_one_has_ended() {
+    Case {
+        config: "tools/septum/tests/configs/virt-two-consoles",
+        typed: &[
+            ("stop autoboot", ""),
+            ("stop autoboot", ""),
+            ("=> ", "poweroff"),
+            ("=> ", "sleep 2"),
+            ("=> ", "poweroff"),
+        ],
+        expected: &["partition `first` ended (SYSTEM_OFF)", "partition `second` ended (SYSTEM_OFF)"],
+        absent: &["EL2 fault", "error: ", "undecodable"],
+    }
+    .holds();
+}
+
+#[test]
+fn a_run_ends_well_when_a_prompt_has_come_whose_line_has_no_end() {
+    let case = u_boot_in_the_log("tools/septum/tests/configs/virt-console");
+    let output = Case { typed: &[("stop autoboot", "")], ..case }.run_with(&["--until", "u-boot| => "]);
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    assert!(log.ends_with("u-boot| => \n"), "{log}");
+}
+
 /// One partition asks for what no partition has, another makes accesses that have no syndrome, a third ticks on.
 fn hostile_partitions(config: &str) -> Case<'_> {
     Case {

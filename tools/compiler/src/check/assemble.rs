@@ -24,6 +24,7 @@ pub(super) fn system(
     let assemblies = drafts.iter().zip(&placed.memory).map(|(draft, places)| Assembly { draft, places, board });
     let bare = assemblies.enumerate().map(|(index, assembly)| assembly.bare(index, problems));
     let mut partitions: Vec<_> = bare.collect();
+    super::console::number(&mut partitions);
     tree::judge(&drafts, board, &partitions, problems);
     for ((mut draft, partition), places) in drafts.into_iter().zip(&mut partitions).zip(&placed.memory) {
         let payload = draft.payload.take()?;

@@ -5,7 +5,16 @@ use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition;
 use crate::source::Spanned;
-use crate::system::GuestConsole;
+use crate::system::{self, GuestConsole};
+
+/// Gives each console an interrupt number that no partition has, physically or for its own console.
+pub(super) fn number(partitions: &mut [system::Partition]) {
+    let mut taken: Vec<u32> = partitions.iter().flat_map(|partition| partition.interrupts.iter().copied()).collect();
+    for console in partitions.iter_mut().filter_map(|partition| partition.console.as_mut()) {
+        *console = GuestConsole::new(console.ipa, &taken);
+        taken.push(console.intid);
+    }
+}
 
 /// The IPA of `raw`'s console, if it has one; a wrong one is reported and left out.
 pub(super) fn resolve(raw: &Partition, board: &Board, problems: &mut Problems) -> Option<Spanned<u64>> {

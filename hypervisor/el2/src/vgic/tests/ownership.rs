@@ -141,3 +141,15 @@ fn an_interrupt_that_is_not_the_guests_is_left_to_el2() {
     assert!(board.on(0, |vgic| vgic.take(27)));
     assert!(board.on(0, |vgic| vgic.take(32)));
 }
+
+#[test]
+fn an_interrupt_that_el2_makes_leaves_the_physical_one_of_that_number_where_it_goes() {
+    fn routed<const V3: bool>() -> Vec<u8> {
+        let board = Model::<V3>::started(&OWNED, 2, 4, (1, 1 << 1));
+        board.targets.borrow_mut().iter_mut().for_each(|target| *target = 0x5a);
+        board.on(0, |vgic| vgic.reset_partition());
+        board.targets.borrow()[32..34].to_vec()
+    }
+    assert_eq!(routed::<true>(), [0, 0x5a], "32 is the partition's, 33 is not");
+    assert_eq!(routed::<false>(), [1, 0x5a]);
+}
