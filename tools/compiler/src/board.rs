@@ -105,6 +105,20 @@ pub struct Gic {
     pub spis: u32,
 }
 
+impl Gic {
+    /// The frames that it has, by what they are called.
+    pub fn frames(&self) -> Vec<(&'static str, PaSpan)> {
+        let frames = [
+            ("distributor", Some(self.distributor)),
+            ("redistributors", self.redistributors),
+            ("CPU interface", self.cpu_interface),
+            ("virtual interface control", self.virtual_control),
+            ("virtual CPU interface", self.virtual_cpu),
+        ];
+        frames.into_iter().filter_map(|(name, frames)| Some((name, frames?))).collect()
+    }
+}
+
 /// A UART that can carry the log.
 #[derive(Clone, Debug)]
 pub struct Console {

@@ -14,6 +14,7 @@ mod image;
 mod linux;
 mod memory;
 mod physical;
+mod ram;
 mod reserve;
 mod seen;
 mod sweep;
@@ -21,7 +22,10 @@ mod tree;
 
 pub use files::{FileError, Files, Loaded};
 
+use septum_stage2::Granule;
+
 use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::Partition;
 use crate::raw::linux::Linux;
 use crate::raw::{self, config};
 use crate::source::{SourceFile, Span};
@@ -69,10 +73,14 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     let raw = config::read(file, &node, problems)?;
     cores::check_owners(&raw, problems);
     cores::check_count(&raw, problems);
-    let board = board::read(&raw, files, problems)?;
+    let Some(board) = board::read(&raw, files, problems) else {
+        raw.partitions.iter().for_each(|partition| check_alone(partition, files, problems));
+        return None;
+    };
     let console = board::console(&raw, &board, problems);
     let mut drafts: Vec<_> = raw.partitions.iter().map(|raw| Draft::new(raw, &board, problems)).collect();
     seen::check(&drafts, &board, problems);
+    ram::check(&drafts, &board, console.as_ref(), problems);
     devices::check(&drafts, &board, console.as_ref(), problems);
     drafts.iter_mut().for_each(|draft| prepare(draft, files, problems));
     let el2 = reserve::estimate(&drafts, &board, &raw, problems)?;
@@ -82,6 +90,16 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     }
     let placed = reserve::place(&drafts, &board, &raw, el2, problems)?;
     assemble::system(&config.name, &board, console?, drafts, &placed, problems)
+}
+
+/// Reports what is wrong with a partition whatever its board may be.
+fn check_alone(raw: &Partition, files: &dyn Files, problems: &mut Problems) {
+    memory::resolve(raw, raw.granule.map_or(Granule::K4, |granule| granule.value), None, problems);
+    tree::fetch(raw, files, problems);
+    match &raw.linux {
+        Some(linux) => drop(linux::fetch(raw, &linux.value, files, problems)),
+        None => drop(image::fetch(raw, files, problems)),
+    }
 }
 
 /// Fetches what the partition runs.

@@ -30,20 +30,22 @@ pub trait Read: Sized {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self>;
 }
 
-/// Parses `text`; every syntax error is reported, and then nothing else can be said: `None`.
+/// Parses `text`; the first syntax error is reported, and then nothing else can be said: `None`.
 pub fn parse<'a>(text: &'a str, file: FileId, problems: &mut Problems) -> Option<toml::Spanned<DeValue<'a>>> {
     let (table, errors) = DeTable::parse_recoverable(text);
-    let mut last_line = None;
-    for error in &errors {
-        let span = Span::new(file, clamp(text, error.span().unwrap_or(0..0)));
-        let line = Some(problems.sources.position(span).line);
-        // Behind the first error of a line the parser is guessing.
-        if std::mem::replace(&mut last_line, line) != line {
-            problems.add(Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message()))));
-        }
+    // Behind the first error the parser is guessing.
+    if let Some(error) = errors.iter().min_by_key(|error| error.span().map_or(0, |span| span.start)) {
+        problems.add(not_toml(text, file, error));
+        return None;
     }
     let span = table.span();
-    errors.is_empty().then(|| toml::Spanned::new(span, DeValue::Table(table.into_inner())))
+    Some(toml::Spanned::new(span, DeValue::Table(table.into_inner())))
+}
+
+fn not_toml(text: &str, file: FileId, error: &toml::de::Error) -> Problem {
+    let span = Span::new(file, clamp(text, error.span().unwrap_or(0..0)));
+    let problem = Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message())));
+    problem.help("nothing else of this file has been checked")
 }
 
 fn clamp(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {

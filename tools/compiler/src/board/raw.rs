@@ -101,7 +101,7 @@ pub(super) fn read(
     let counter_hz = table.optional("counter-hz", problems).map(|hz| hz.value);
     let cores = table.required("cores", problems);
     let start = read_start(&mut table, problems);
-    let ram = read_ram(&mut table, wanted, problems);
+    let (ram, wrong_variant) = read_ram(&mut table, wanted, problems);
     let carve_outs = read_carve_outs(&mut table, problems);
     let gic = read_gic(&mut table, problems);
     let consoles = table.required("consoles", problems);
@@ -109,6 +109,8 @@ pub(super) fn read(
     let devices = read_devices(&mut table, problems);
     let twin = read_twin(&mut table, problems);
     table.close(problems);
+    let readable = problems.len() == before;
+    wrong_variant.into_iter().for_each(|problem| problems.add(problem));
     let raw = Raw {
         load: load?,
         pa_bits: pa_bits?,
@@ -125,7 +127,7 @@ pub(super) fn read(
         counter_hz,
         twin,
     };
-    (problems.len() == before).then_some(raw)
+    readable.then_some(raw)
 }
 
 fn open<'a>(key: &'static str, found: Option<(Span, Value<'a>)>, problems: &mut Problems) -> Option<Table<'a>> {
@@ -227,30 +229,36 @@ pub(super) fn values<T>(list: Vec<Spanned<T>>) -> Vec<T> {
     list.into_iter().map(|item| item.value).collect()
 }
 
-/// RAM of the wanted variant, or of the board that has none.
-fn read_ram(table: &mut Table<'_>, wanted: Wanted<'_>, problems: &mut Problems) -> Option<Vec<Spanned<Range>>> {
+/// RAM of the wanted variant, or of the board that has none. Where the configuration is wrong about that, the most RAM
+/// that the board can have: what does not fit there fits no variant.
+fn read_ram(
+    table: &mut Table<'_>,
+    wanted: Wanted<'_>,
+    problems: &mut Problems,
+) -> (Option<Vec<Spanned<Range>>>, Option<Problem>) {
     let variants = table.named("variant", problems);
     if variants.is_empty() {
-        return read_only_ram(table, wanted, problems);
+        let ram = table.required::<Vec<Spanned<Range>>>("ram", problems).map(|ram| ram.value);
+        return (ram, wanted.variant.map(|variant| no_variants(wanted, variant)));
     }
     let names: Vec<_> = variants.iter().map(|(name, _)| name.value.clone()).collect();
-    let mut chosen = None;
-    for (name, value) in variants {
-        let ram = read_variant(&name, value, problems);
-        if wanted.variant.is_some_and(|variant| variant.value == name.value) {
-            chosen = Some(ram);
-        }
+    let is_wanted = |name: &str| wanted.variant.is_some_and(|variant| variant.value == name);
+    let read = variants.into_iter().map(|(name, value)| (is_wanted(&name.value), read_variant(&name, value, problems)));
+    let mut rams: Vec<_> = read.collect();
+    match rams.iter().position(|(is_wanted, _)| *is_wanted) {
+        Some(index) => (rams.swap_remove(index).1, None),
+        None => (largest(rams), Some(no_such_variant(&names, wanted))),
     }
-    chosen.unwrap_or_else(|| no_such_variant(&names, wanted, problems))
 }
 
-fn read_only_ram(table: &mut Table<'_>, wanted: Wanted<'_>, problems: &mut Problems) -> Option<Vec<Spanned<Range>>> {
-    if let Some(variant) = wanted.variant {
-        let message = format!("board `{}` has no variants", wanted.name.value);
-        let problem = Problem::new(Code::UnknownVariant, variant.span, message);
-        problems.add(problem.here("no such variant").help("leave `variant` out"));
-    }
-    table.required::<Vec<Spanned<Range>>>("ram", problems).map(|ram| ram.value)
+fn largest(rams: Vec<(bool, Option<Vec<Spanned<Range>>>)>) -> Option<Vec<Spanned<Range>>> {
+    let bytes = |ram: &Vec<Spanned<Range>>| ram.iter().map(|bank| u128::from(bank.value.size)).sum::<u128>();
+    rams.into_iter().filter_map(|(_, ram)| ram).max_by_key(bytes)
+}
+
+fn no_variants(wanted: Wanted<'_>, variant: &Spanned<String>) -> Problem {
+    let message = format!("board `{}` has no variants", wanted.name.value);
+    Problem::new(Code::UnknownVariant, variant.span, message).here("no such variant").help("leave `variant` out")
 }
 
 fn read_variant(name: &Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Vec<Spanned<Range>>> {
@@ -260,22 +268,24 @@ fn read_variant(name: &Spanned<String>, value: Value<'_>, problems: &mut Problem
     ram.map(|ram| ram.value)
 }
 
-fn no_such_variant<T>(names: &[String], wanted: Wanted<'_>, problems: &mut Problems) -> Option<T> {
+fn no_such_variant(names: &[String], wanted: Wanted<'_>) -> Problem {
     let (board, all) = (&wanted.name.value, names.join(", "));
-    problems.add(match wanted.variant {
-        Some(variant) => {
-            let near = suggest(&variant.value, names.iter().map(String::as_str));
-            let message = format!("board `{board}` has no variant `{}`", variant.value);
-            let problem = Problem::new(Code::UnknownVariant, variant.span, message).here("no such variant");
-            problem.help(near.map_or(format!("its variants: {all}"), |near| format!("did you mean `{near}`?")))
-        }
-        None => {
-            let message = format!("board `{board}` has several variants, and none is chosen");
-            let problem = Problem::new(Code::MissingVariant, wanted.name.span, message);
-            problem.here("which one?").help(format!("add `variant = \"..\"` with one of: {all}"))
-        }
-    });
-    None
+    let Some(variant) = wanted.variant else {
+        let message = format!("board `{board}` has several variants, and none is chosen");
+        let problem = Problem::new(Code::MissingVariant, wanted.name.span, message);
+        return problem.here("which one?").help(format!("add `variant = \"..\"` with one of: {all}"));
+    };
+    let message = format!("board `{board}` has no variant `{}`", variant.value);
+    let problem = Problem::new(Code::UnknownVariant, variant.span, message).here("no such variant");
+    let near = suggest(&variant.value, names.iter().map(String::as_str)).filter(|near| !is_number_apart(near, variant));
+    let near = near.map_or(String::new(), |near| format!("; did you mean `{near}`?"));
+    problem.help(format!("its variants: {all}{near}"))
+}
+
+/// Whether the two differ in a number, which is no slip of the pen: `3GiB` is not a misspelt `1GiB`.
+fn is_number_apart(near: &str, variant: &Spanned<String>) -> bool {
+    let digits = |text: &str| text.chars().filter(char::is_ascii_digit).collect::<String>();
+    digits(near) != digits(&variant.value)
 }
 
 impl Read for GicVersion {

@@ -218,19 +218,13 @@ fn claim<T>(block: PaSpan, who: T) -> Claim<T> {
 
 /// What EL2 uses itself: no partition may reach it.
 fn el2_blocks(board: &Board, console: Option<&Console>) -> Vec<(String, PaSpan)> {
-    let gic = &board.gic;
-    let frames = [
-        ("the interrupt controller", Some(gic.distributor)),
-        ("the interrupt controller", gic.redistributors),
-        ("the interrupt controller", gic.cpu_interface),
-        ("the interrupt controller", gic.virtual_control),
-        ("the interrupt controller", gic.virtual_cpu),
-        ("the power registers", board.power.registers),
-    ];
+    let frames = board.gic.frames().into_iter().map(|(_, block)| ("the interrupt controller", block));
+    let power = board.power.registers.map(|block| ("the power registers", block));
+    let frames = frames.chain(power).map(|(name, block)| (name.to_owned(), block));
     let log = board.devices.iter().filter(|device| console.is_some_and(|console| console.device == device.name));
     let log = log
         .flat_map(|device| device.registers.iter().map(|block| (format!("EL2's log UART `{}`", device.name), *block)));
-    frames.into_iter().filter_map(|(name, block)| Some((name.to_owned(), block?))).chain(log).collect()
+    frames.chain(log).collect()
 }
 
 fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problems) {

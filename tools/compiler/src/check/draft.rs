@@ -69,9 +69,15 @@ impl Memory<'_> {
         self.raw.ipa.map_or(self.raw.name.span, |ipa| ipa.span)
     }
 
+    /// Where it must lie, and how much.
+    pub fn pa_range(&self) -> Option<PaSpan> {
+        Some(PaSpan { start: Pa::new(self.pa?), size: self.size })
+    }
+
     /// Where messages about its physical address point.
     pub fn pa_span(&self) -> Span {
-        self.raw.pa.map(|pa| pa.span).or(self.raw.identity).unwrap_or(self.raw.name.span)
+        let number = self.raw.pa.or(self.raw.ipa.filter(|_| self.raw.identity.is_some()));
+        number.map_or(self.raw.name.span, |number| number.span)
     }
 }
 
@@ -110,7 +116,7 @@ impl<'a> Draft<'a> {
         let mut pages = devices::pages(&given, granule, problems);
         let gic = guest_gic(board, cpus.len() as u64);
         pages.extend(cpu_interface(raw, board, granule, problems));
-        let memory = memory::resolve(raw, granule, board, problems);
+        let memory = memory::resolve(raw, granule, Some(board), problems);
         let console = console::resolve(raw, board, problems);
         Self {
             raw,

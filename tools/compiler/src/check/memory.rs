@@ -9,18 +9,13 @@ use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{self, Partition};
 use crate::source::{Span, Spanned};
 
-/// The memories of `raw` whose numbers are good; everything else is reported.
+/// The memories of `raw` whose numbers are good; everything else is reported. Without a `board` no number is too large.
 pub(super) fn resolve<'a>(
     raw: &'a Partition,
     granule: Granule,
-    board: &Board,
+    board: Option<&Board>,
     problems: &mut Problems,
 ) -> Vec<Memory<'a>> {
-    if raw.memory.is_empty() {
-        let message = format!("partition `{}` has no memory", raw.name.value);
-        let help = "give it some: memory.ram = { ipa = 0x4000_0000, size = \"16MiB\", access = \"rwx\" }";
-        problems.add(Problem::new(Code::NoMemory, raw.name.span, message).help(help));
-    }
     let check = Check { partition: &raw.name.value, granule, board };
     raw.memory.iter().filter_map(|memory| check.memory(memory, problems)).collect()
 }
@@ -28,7 +23,7 @@ pub(super) fn resolve<'a>(
 struct Check<'a> {
     partition: &'a str,
     granule: Granule,
-    board: &'a Board,
+    board: Option<&'a Board>,
 }
 
 impl Check<'_> {
@@ -46,9 +41,6 @@ impl Check<'_> {
         }
         if let Some(pa) = pa {
             self.bits(raw, "pa", pa, size.value, Code::BeyondPaSize, problems);
-        }
-        if let Some(pa) = pa.filter(|_| problems.len() == before) {
-            self.in_ram(raw, pa, size.value, problems);
         }
         let value = |address: Option<Spanned<u64>>| address.map(|address| address.value);
         (problems.len() == before).then_some(Memory { raw, ipa: value(ipa), pa: value(pa), size: size.value })
@@ -111,27 +103,14 @@ impl Check<'_> {
                 .add(Problem::new(Code::Wraps, at.span, message).here(format!("`{key}` + `size` is more than 2^64")));
             return;
         };
-        let bits = self.board.pa_range.bits();
+        let Some(board) = self.board else { return };
+        let bits = board.pa_range.bits();
         if end > 1 << bits {
             let kind = if key == "ipa" { "intermediate" } else { "physical" };
-            let message = format!(
-                "{} lies beyond the {bits}-bit {kind} addresses of board `{}`",
-                self.title(raw),
-                self.board.name
-            );
+            let message =
+                format!("{} lies beyond the {bits}-bit {kind} addresses of board `{}`", self.title(raw), board.name);
             let problem = Problem::new(code, at.span, message).here(format!("ends at {}", show::address(end)));
             problems.add(problem.help(format!("it must end by {}", show::address(1 << bits))));
-        }
-    }
-
-    fn in_ram(&self, raw: &config::Memory, pa: Spanned<u64>, size: u64, problems: &mut Problems) {
-        let banks = joined(&self.board.ram);
-        let inside = |bank: &PaSpan| bank.start.get() <= pa.value && pa.value + size <= bank.end();
-        if !banks.iter().any(inside) {
-            let message = format!("{} is not in RAM", self.title(raw));
-            let ram: Vec<_> = banks.iter().map(|bank| show::range(bank.start.get(), bank.size)).collect();
-            let problem = Problem::new(Code::OutsideRam, pa.span, message).here(show::range(pa.value, size));
-            problems.add(problem.help(format!("RAM of board `{}`: {}", self.board.name, ram.join(", "))));
         }
     }
 }

@@ -16,6 +16,8 @@ struct Thing {
     size: u64,
     /// Where the configuration asks for it; `None`: the emulated interrupt controller.
     span: Option<Span>,
+    /// Memory that is seen where it lies: whether it may lie there is a question of physical addresses.
+    identity: bool,
 }
 
 /// Reports overlaps within each partition.
@@ -40,25 +42,33 @@ fn check_one(draft: &Draft<'_>, board: &Board, problems: &mut Problems) {
 fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
     let memories = draft.memory.iter().filter_map(|memory| {
         let name = format!("memory `{}`", memory.raw.name.value);
-        Some(Thing { name, start: memory.ipa?, size: memory.size, span: Some(memory.ipa_span()) })
+        Some(Thing {
+            name,
+            start: memory.ipa?,
+            size: memory.size,
+            span: Some(memory.ipa_span()),
+            identity: memory.ipa == memory.pa,
+        })
     });
     let pages = draft.pages.iter().map(|pages| {
         let is_gic = pages.span == draft.raw.name.span;
         let name =
             if is_gic { "the interrupt controller's CPU interface".into() } else { format!("device `{}`", pages.name) };
-        Thing { name, start: pages.ipa, size: pages.size, span: (!is_gic).then_some(pages.span) }
+        Thing { name, start: pages.ipa, size: pages.size, span: (!is_gic).then_some(pages.span), identity: false }
     });
     let emulated = draft.emulated(board).into_iter().map(|(name, start, size)| Thing {
         name: format!("the interrupt controller's {name}"),
         start,
         size,
         span: None,
+        identity: false,
     });
     let console = draft.console.map(|console| Thing {
         name: "the emulated console".into(),
         start: console.value,
         size: GuestConsole::BYTES,
         span: Some(console.span),
+        identity: false,
     });
     memories.chain(pages).chain(emulated).chain(console).collect()
 }
@@ -75,10 +85,10 @@ fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems)
                 .label(low_span, format!("{} is {}", low.name, title(low)))
                 .help(format!("move it to {end} or beyond"))
         }
-        (Some(span), None) => with_gic(partition, low, high, span),
-        (None, Some(span)) => with_gic(partition, high, low, span),
-        // Two frames of the board's own interrupt controller: the board's check has them.
-        (None, None) => return,
+        (Some(span), None) if !low.identity => with_gic(partition, low, high, span),
+        (None, Some(span)) if !high.identity => with_gic(partition, high, low, span),
+        // Two frames of the board's own interrupt controller, which the board's check has, or memory outside RAM.
+        _ => return,
     };
     problems.add(problem);
 }

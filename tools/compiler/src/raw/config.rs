@@ -78,7 +78,8 @@ pub struct Memory {
     pub ipa: Option<Spanned<u64>>,
     /// `pa`.
     pub pa: Option<Spanned<u64>>,
-    /// `size`; `None` where this or `access` could not be read, which has been reported: nothing more can be said.
+    /// `size`; `None` where this, an address or `access` could not be read, which has been reported: nothing more can
+    /// be said.
     pub size: Option<Spanned<u64>>,
     /// `access`.
     pub access: Access,
@@ -159,7 +160,7 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
         entry: table.optional("entry", problems),
         load: table.optional("load", problems),
         args: table.optional("args", problems),
-        memory: read_memories(&name.value, &mut table, problems),
+        memory: read_memories(&name, &mut table, problems),
         devices: read_devices(&mut table, problems),
         granule: table.optional("granule", problems),
         stage2: table.optional("stage2", problems).map_or(Stage2::Full, |stage2| stage2.value),
@@ -178,23 +179,32 @@ fn present<T>(value: Spanned<Option<T>>) -> Option<Spanned<T>> {
     Some(Spanned::new(value.value?, value.span))
 }
 
-fn read_memories(owner: &str, table: &mut Table<'_>, problems: &mut Problems) -> Vec<Memory> {
+fn read_memories(owner: &Spanned<String>, table: &mut Table<'_>, problems: &mut Problems) -> Vec<Memory> {
+    let before = problems.len();
     let named = table.named("memory", problems);
-    named.into_iter().filter_map(|(name, value)| read_memory(owner, name, value, problems)).collect()
+    if named.is_empty() && problems.len() == before {
+        let message = format!("partition `{}` has no memory", owner.value);
+        let help = "give it some: memory.ram = { ipa = 0x4000_0000, size = \"16MiB\", access = \"rwx\" }";
+        problems.add(Problem::new(Code::NoMemory, owner.span, message).help(help));
+    }
+    named.into_iter().filter_map(|(name, value)| read_memory(&owner.value, name, value, problems)).collect()
 }
 
 fn read_memory(owner: &str, name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Memory> {
     check_name("memory", &name, problems);
     let title = format!("memory `{}` of partition `{owner}`", name.value);
     let mut table = Table::open(value, title, name.span, problems)?;
+    let before = problems.len();
     let access = table.or_default("access", Access::RW, problems);
     let size = table.required::<Size>("size", problems).map(|size| size.map(|size| size.0));
+    let (ipa, pa) = (table.optional("ipa", problems), table.optional("pa", problems));
+    let identity = table.optional::<bool>("identity", problems).filter(|flag| flag.value).map(|flag| flag.span);
     let memory = Memory {
-        ipa: table.optional("ipa", problems),
-        pa: table.optional("pa", problems),
-        size: size.filter(|_| access.is_some()),
+        ipa,
+        pa,
+        size: size.filter(|_| problems.len() == before),
         access: access.unwrap_or(Access::RW),
-        identity: table.optional::<bool>("identity", problems).filter(|flag| flag.value).map(|flag| flag.span),
+        identity,
         zero: table.optional("zero", problems).is_some_and(|flag| flag.value),
         name,
     };

@@ -128,10 +128,21 @@ pub fn choice<T: Copy>(words: &[(&str, T)], value: Value<'_>, problems: &mut Pro
     if found.is_none() {
         let problem =
             Problem::new(Code::InvalidChoice, value.span(), format!("{} cannot be \"{text}\"", value.title()));
-        let near = suggest(text, words.iter().map(|(word, _)| *word)).map(|word| format!("did you mean \"{word}\"?"));
+        let known = || words.iter().map(|(word, _)| *word);
+        let near = known().find(|word| same_letters(word, text)).or_else(|| suggest(text, known()));
+        let near = near.map(|word| format!("did you mean \"{word}\"?"));
         problems.add(problem.here(format!("must be one of {}", list(words))).maybe_help(near));
     }
     found
+}
+
+fn same_letters(one: &str, other: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut letters: Vec<_> = text.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    sorted(one) == sorted(other)
 }
 
 fn list<T>(words: &[(&str, T)]) -> String {
