@@ -45,7 +45,24 @@ pub fn parse<'a>(text: &'a str, file: FileId, problems: &mut Problems) -> Option
 fn not_toml(text: &str, file: FileId, error: &toml::de::Error) -> Problem {
     let span = Span::new(file, clamp(text, error.span().unwrap_or(0..0)));
     let problem = Problem::new(Code::Syntax, span, format!("not TOML: {}", one_line(error.message())));
-    problem.help("nothing else of this file has been checked")
+    let problem = problem.help("nothing else of this file has been checked");
+    match first_of_two(text, span.range()).filter(|_| error.message().contains("duplicate key")) {
+        Some(first) => problem.label(Span::new(file, first), "first given here"),
+        None => problem,
+    }
+}
+
+/// The place before `key` whose line begins as that of `key` does up to its end: for a key given twice, the first one.
+fn first_of_two(text: &str, key: std::ops::Range<usize>) -> Option<std::ops::Range<usize>> {
+    let before = text.get(..key.start)?;
+    let line = before.rfind('\n').map_or(0, |at| at + 1);
+    let begin = text.get(line..key.end)?;
+    let ends = |at: usize| {
+        !before[at + begin.len()..].starts_with(|c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_' || c == '.')
+    };
+    let starts = |at: usize| at == 0 || before[..at].ends_with('\n');
+    let (found, _) = before[..line].rmatch_indices(begin).find(|(at, _)| starts(*at) && ends(*at))?;
+    Some(found + key.start - line..found + key.end - line)
 }
 
 fn clamp(text: &str, span: std::ops::Range<usize>) -> std::ops::Range<usize> {

@@ -269,7 +269,11 @@ fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages
 fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str) -> Problem {
     let message = format!("device `{}` of partition `{}` lies on a page with {what}", pages.name, draft.name());
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help("no partition may reach that")
+    let help = match what.starts_with("EL2's log UART") {
+        true => "no partition may reach that: choose a UART on another page for the log with `log = \"..\"`",
+        false => "no partition may reach that",
+    };
+    Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help(help)
 }
 
 fn shared_with_master(draft: &Draft<'_>, pages: &Pages, device: &Device) -> Problem {
