@@ -66,6 +66,17 @@ pub struct Board {
     pub smmu: bool,
     /// The QEMU machine that behaves like the board, if there is one.
     pub twin: Option<Twin>,
+    /// Where the board has a twin, but not in the variant in force: that.
+    pub other_twin: Option<OtherTwin>,
+}
+
+/// A twin that behaves like other variants of the board than the one in force.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OtherTwin {
+    /// The variants that it behaves like.
+    pub variants: Vec<String>,
+    /// Line of the configuration's `variant`, from 1.
+    pub line: u32,
 }
 
 /// One core.

@@ -114,7 +114,7 @@ impl Problems {
         render::human(self, styled)
     }
 
-    /// A JSON array: `{code, message, file, line, column, length, labels, help}` each.
+    /// A JSON array: `{code, message, file, line, column, length, label, labels, help}` each (docs/json.md).
     pub fn json(&self) -> String {
         render::json(self)
     }

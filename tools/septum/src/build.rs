@@ -20,6 +20,9 @@ pub const IMAGE: &str = "septum.img";
 /// The file name of EL2's ELF: the key to the log.
 pub const EL2: &str = "el2.elf";
 
+/// The file name of the list of all other files, with their hashes.
+const SUMS: &str = "SHA256SUMS";
+
 /// A built configuration.
 #[derive(Debug)]
 pub struct Built {
@@ -40,6 +43,9 @@ enum OutputError {
     /// The image that was made cannot be read back.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// There is a file where the folder would be.
+    #[error("`{0}` is a file: `--out` names the folder that the image and its keys go into")]
+    NoFolder(PathBuf),
     /// A file cannot be read or written.
     #[error("`{path}`: {source}")]
     Io { path: PathBuf, source: io::Error },
@@ -54,6 +60,9 @@ type Outputs = Vec<(String, Vec<u8>)>;
 /// The configuration is wrong, or something of it cannot be built; nothing in `out` is changed then.
 pub fn run(tree: &Path, config: &Path, out: Option<&Path>) -> Result<(), Failure> {
     let out = out.map_or_else(|| Path::new("out").join(name(config)), Path::to_owned);
+    if out.exists() && !out.is_dir() {
+        return Err(Failure::input(OutputError::NoFolder(out)));
+    }
     let built = build(tree, config, &out)?;
     println!("{}", built.image.display());
     Ok(())
@@ -99,7 +108,7 @@ fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
             outputs.push((format!("{}.elf", partition.name), read(elf)?));
         }
     }
-    outputs.push(("SHA256SUMS".to_owned(), sums(&outputs).into_bytes()));
+    outputs.push((SUMS.to_owned(), sums(&outputs).into_bytes()));
     Ok(outputs)
 }
 
@@ -123,7 +132,17 @@ fn write(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
     for (name, bytes) in outputs {
         fs::write(new(name), bytes).map_err(io_error(out))?;
     }
+    remove_stale(out, outputs)?;
     outputs.iter().try_for_each(|(name, _)| fs::rename(new(name), out.join(name)).map_err(io_error(out)))
+}
+
+/// Removes what an earlier build has listed and this one does not make, such as ELFs of other partitions.
+fn remove_stale(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
+    let listed = fs::read_to_string(out.join(SUMS)).unwrap_or_default();
+    let names = listed.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name);
+    let stale = names.filter(|name| !name.contains('/') && outputs.iter().all(|(made, _)| made != name));
+    let mut present = stale.map(|name| out.join(name)).filter(|path| path.is_file());
+    present.try_for_each(|path| fs::remove_file(&path).map_err(io_error(&path)))
 }
 
 fn io_error(path: &Path) -> impl FnOnce(io::Error) -> OutputError {

@@ -1,6 +1,7 @@
 //! Builds what runs on the board: EL2 and the partitions' crates, by the cargo that runs us.
 
 use std::env;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc;
@@ -19,6 +20,14 @@ const PARTITION_TARGET: &str = "aarch64-unknown-none";
 const EL2_PACKAGE: &str = "septum-el2";
 /// How long a build may take before the user is told of it.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Nothing can be built.
+#[derive(Debug, thiserror::Error)]
+#[error("`{program}` cannot be started: {source}\nhelp: install Rust with rustup, or put cargo's folder into PATH")]
+struct CargoMissing {
+    program: String,
+    source: io::Error,
+}
 
 /// Cargo, in one source tree.
 #[derive(Clone, Debug)]
@@ -62,7 +71,10 @@ impl Cargo {
             }
             other => other,
         };
-        built.map_err(Failure::input)?;
+        built.map_err(|error| match error {
+            ProcessError::Start { program, source } => Failure::environment(CargoMissing { program, source }),
+            failed @ ProcessError::Failed { .. } => Failure::input(failed),
+        })?;
         Ok(self.target_folder().join(target).join("release").join(package))
     }
 

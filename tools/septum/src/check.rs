@@ -33,7 +33,11 @@ struct ReadError {
 /// # Errors
 /// It is not, or cannot be read: exit code 1. Something that it names could not be fetched: exit code 3.
 pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
-    let system = checked(tree, config, format)?;
+    let system = checked(tree, config, format).inspect_err(|failure| {
+        if format == Format::Json && !matches!(failure, Failure::Reported) {
+            println!("{}", unplaced(config, failure));
+        }
+    })?;
     match format {
         Format::Json => println!("[]"),
         Format::Human => println!("{}", summary(&system)),
@@ -57,6 +61,14 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
             Failure::Reported
         })
     })
+}
+
+/// The JSON of what keeps `config` from being checked: it has no place in the text.
+fn unplaced(config: &Path, failure: &Failure) -> serde_json::Value {
+    serde_json::json!([{
+        "code": null, "message": failure.to_string(), "file": config.display().to_string(),
+        "line": 1, "column": 1, "length": 0, "label": "", "labels": [], "help": null,
+    }])
 }
 
 fn summary(system: &System) -> String {

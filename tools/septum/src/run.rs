@@ -11,7 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use septum_compiler::board::Twin;
+use septum_compiler::board::{OtherTwin, Twin};
+use septum_compiler::system::System;
 
 use crate::build::{self, Built};
 use crate::failure::Failure;
@@ -48,6 +49,20 @@ pub enum RunError {
     /// No QEMU machine behaves like the board.
     #[error("board `{0}` has no QEMU twin: `septum build` makes an image for it, and only the board can run that")]
     NoTwin(String),
+    /// The board has a twin, but not in this variant.
+    #[error(
+        "{place}: board `{board}` has a QEMU twin only as {variants}\nhelp: write `variant = \"{largest}\"` to run it"
+    )]
+    OtherVariant {
+        /// File and line of the configuration's variant.
+        place: String,
+        /// The board.
+        board: String,
+        /// The variants that have one.
+        variants: String,
+        /// The last of them, which has the most RAM.
+        largest: String,
+    },
     /// The twin's serial lines do not show the console.
     #[error("board `{board}`: its twin shows no serial line `{console}`")]
     NoConsole {
@@ -106,6 +121,15 @@ impl RunError {
         };
         Self::NoTerminal { partition: partition.to_owned(), help }
     }
+
+    /// The board of `system` cannot be run as the configuration wants it.
+    fn no_twin(system: &System) -> Self {
+        let board = system.board.name.clone();
+        let Some(OtherTwin { variants, line }) = &system.board.other_twin else { return Self::NoTwin(board) };
+        let place = format!("{}:{line}", system.config);
+        let largest = variants.last().cloned().unwrap_or_default();
+        Self::OtherVariant { place, board, variants: variants.join(", "), largest }
+    }
 }
 
 fn waiting_for(until: Option<&str>) -> String {
@@ -124,8 +148,7 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
         other.warnings(system).map_err(Failure::input)?.iter().for_each(|warning| eprintln!("{warning}"));
     }
     let image = options.image.as_ref().unwrap_or(image);
-    let no_twin = || Failure::input(RunError::NoTwin(system.board.name.clone()));
-    let twin = system.board.twin.as_ref().ok_or_else(no_twin)?;
+    let twin = system.board.twin.as_ref().ok_or_else(|| Failure::input(RunError::no_twin(system)))?;
     let ports = Ports::new(system, twin).map_err(Failure::input)?;
     let recipient = ports.recipient(options.to.as_deref()).map_err(Failure::input)?;
     let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;

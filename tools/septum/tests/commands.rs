@@ -265,6 +265,53 @@ fn an_image_of_another_configuration_or_a_damaged_one_is_warned_of() {
 }
 
 #[test]
+fn a_variant_without_a_twin_is_told_which_has_one() {
+    let text = fs::read_to_string(tree().join("configs/rpi4-hello.toml")).unwrap();
+    let line = text.lines().position(|line| line.starts_with("variant = \"2GiB\"")).unwrap() + 1;
+    let config = folder("variant").join("four.toml");
+    fs::write(&config, text.replace("variant = \"2GiB\"", "variant = \"4GiB\"")).unwrap();
+    let output = septum(&["run", config.to_str().unwrap()]);
+    assert_code(&output, 1);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(&format!("four.toml:{line}: board `rpi4` has a QEMU twin only as ")), "{said}");
+    assert!(said.contains("help: write `variant = \"2GiB\"`"), "{said}");
+}
+
+#[test]
+fn json_holds_the_remark_at_the_problem_and_a_missing_file_too() {
+    let config = bad_config(&folder("json-label"));
+    let output = septum(&["check", "--format", "json", config.to_str().unwrap()]);
+    let problems: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(problems[0]["label"], "no folder of boards/");
+    let output = septum(&["check", "--format", "json", "configs/no-such.toml"]);
+    assert_code(&output, 1);
+    let problems: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((&problems[0]["file"], &problems[0]["line"]), (&"configs/no-such.toml".into(), &1.into()));
+}
+
+#[test]
+fn without_cargo_one_message_says_what_to_do() {
+    let output = command(&["build", GOOD]).env("CARGO", "/no/such/cargo").output().unwrap();
+    assert_code(&output, 3);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said.matches("/no/such/cargo").count(), 1, "{said}");
+    assert!(said.contains("help: install Rust"), "{said}");
+}
+
+#[test]
+fn the_folder_of_a_build_is_no_file_and_keeps_nothing_of_an_earlier_one() {
+    let out = folder("stale");
+    fs::write(out.join("file"), "").unwrap();
+    let output = septum(&["build", GOOD, "--out", out.join("file").to_str().unwrap()]);
+    assert_code(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains("is a file: `--out` names the folder"));
+    fs::write(out.join("gone.elf"), "").unwrap();
+    fs::write(out.join("SHA256SUMS"), "00  gone.elf\n00  ../file\n").unwrap();
+    assert_code(&septum(&["build", GOOD, "--out", out.to_str().unwrap()]), 0);
+    assert!(!out.join("gone.elf").exists() && out.join("file").exists());
+}
+
+#[test]
 fn a_run_that_takes_too_long_fails() {
     assert_code(&septum(&["run", GOOD, "--timeout", "0", "--until", "a text that never comes"]), 1);
 }

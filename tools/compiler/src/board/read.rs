@@ -4,7 +4,7 @@ use septum_stage2::{Pa, PaRange};
 use toml::de::DeValue;
 
 use super::raw::{self, Named, Raw, RawDevice, RawGic, RawTwin, values};
-use super::{Board, CarveOut, Console, Core, Device, Gic, PaSpan, Power, Twin, check};
+use super::{Board, CarveOut, Console, Core, Device, Gic, OtherTwin, PaSpan, Power, Twin, check};
 use crate::problem::Problems;
 use crate::raw::Range;
 use crate::source::{FileId, Spanned};
@@ -27,7 +27,8 @@ pub fn read(
 ) -> Option<Board> {
     let raw = raw::read(file, node, wanted, problems)?;
     let pa_range = check::check(&raw, problems)?;
-    Some(finish(raw, pa_range, wanted))
+    let other_twin = other_twin(&raw, wanted, problems);
+    Some(Board { other_twin, ..finish(raw, pa_range, wanted) })
 }
 
 fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
@@ -51,6 +52,7 @@ fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
         smmu: raw.smmu,
         twin: raw.twin.and_then(|raw| twin(raw, variant.as_deref())),
         variant,
+        other_twin: None,
     }
 }
 
@@ -99,10 +101,21 @@ fn device(raw: RawDevice) -> Device {
 
 /// The twin, where it behaves like the variant in force.
 fn twin(raw: RawTwin, variant: Option<&str>) -> Option<Twin> {
-    let behaves = match (&raw.variants, variant) {
-        (Some(list), Some(variant)) => list.iter().any(|name| name == variant),
-        _ => true,
-    };
+    let behaves = behaves_like(&raw, variant);
     let serials = raw.serials.into_iter().enumerate().map(|(index, name)| (name.value, index as u32)).collect();
     behaves.then_some(Twin { arguments: raw.arguments, serials, dtb: raw.dtb })
+}
+
+fn behaves_like(twin: &RawTwin, variant: Option<&str>) -> bool {
+    match (&twin.variants, variant) {
+        (Some(list), Some(variant)) => list.iter().any(|name| name == variant),
+        _ => true,
+    }
+}
+
+/// The twin, where it does not.
+fn other_twin(raw: &Raw, wanted: Wanted<'_>, problems: &Problems) -> Option<OtherTwin> {
+    let (twin, variant) = (raw.twin.as_ref()?, wanted.variant?);
+    let variants = twin.variants.clone().filter(|_| !behaves_like(twin, Some(&variant.value)))?;
+    Some(OtherTwin { variants, line: problems.sources.position(variant.span).line })
 }

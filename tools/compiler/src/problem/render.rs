@@ -72,6 +72,7 @@ struct JsonProblem<'a> {
     code: &'static str,
     #[serde(flatten)]
     place: JsonPlace<'a>,
+    label: &'a str,
     labels: Vec<JsonPlace<'a>>,
     help: Option<&'a str>,
 }
@@ -98,6 +99,7 @@ fn json_problem<'a>(problem: &'a Problem, sources: &'a Sources) -> JsonProblem<'
     JsonProblem {
         code: problem.code.text(),
         place: JsonPlace { message: &problem.message, ..json_place(&problem.primary, sources) },
+        label: &problem.primary.text,
         labels: problem.labels.iter().map(|label| json_place(label, sources)).collect(),
         help: problem.help.as_deref(),
     }

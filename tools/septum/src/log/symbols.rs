@@ -1,22 +1,34 @@
 //! Where in a partition's source an address lies.
 
+use std::ops::Range;
 use std::path::Path;
 
 use addr2line::Loader;
+use object::{Object as _, ObjectSegment as _};
 
 /// The symbols of one ELF.
 pub struct Symbols {
     loader: Loader,
+    /// Where the program's segments lie, half-open.
+    segments: Vec<Range<u64>>,
 }
 
 impl Symbols {
     /// Reads `elf`; `None` if it cannot be read, as then nothing can be said about its addresses.
     pub fn load(elf: &Path) -> Option<Self> {
-        Loader::new(elf).ok().map(|loader| Self { loader })
+        let loader = Loader::new(elf).ok()?;
+        let bytes = std::fs::read(elf).ok()?;
+        let file = object::File::parse(&*bytes).ok()?;
+        let segments = file.segments().map(|segment| segment.address()..segment.address() + segment.size()).collect();
+        Some(Self { loader, segments })
     }
 
     /// `function at file:line` of the instruction at `address`, with the functions that it was inlined into.
     pub fn describe(&self, address: u64) -> Vec<String> {
+        // The nearest symbol below is no answer there.
+        if !self.segments.iter().any(|segment| segment.contains(&address)) {
+            return vec!["outside the program".to_owned()];
+        }
         let frames = self.frames(address);
         if !frames.is_empty() {
             return frames;
@@ -52,5 +64,19 @@ fn without_hash(name: &str) -> &str {
 impl std::fmt::Debug for Symbols {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Symbols")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_outside_the_program_is_in_no_function() {
+        // This test's own program.
+        let symbols = Symbols::load(&std::env::current_exe().unwrap()).unwrap();
+        let end = symbols.segments.iter().map(|segment| segment.end).max().unwrap();
+        assert_eq!(symbols.describe(end + 0x1000), ["outside the program"]);
+        assert!(symbols.describe(symbols.segments[0].start) != ["outside the program"]);
     }
 }
