@@ -74,7 +74,7 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     partition::prepare(&plan);
     log::init(core);
     defmt::info!(
-        "Septum {=str} on {=str}: {=str}, {=usize} partitions, {=usize} cores",
+        "Septum {=str} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}",
         env!("CARGO_PKG_VERSION"),
         plan.board(),
         plan.config(),

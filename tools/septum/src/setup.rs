@@ -34,6 +34,7 @@ pub fn run(tree: &Path, wanted: &[String]) -> Result<(), Failure> {
     }
     let emulator = Emulator::obtain(&say).map_err(Failure::environment)?;
     println!("QEMU {}: {}", emulator.version, emulator.program.display());
+    println!("guests: fetched when a configuration names them, or now by `--guest NAME`");
     Ok(())
 }
 
