@@ -380,6 +380,27 @@ fn imx8mp_takes_input_for_an_emulated_console() {
     u_boot_in_the_log("tools/septum/tests/configs/imx8mp-console").holds();
 }
 
+/// Debian's kernel with busybox's shell as its first process: its driver reads when the console interrupts.
+fn linux_shell(config: &str) -> Case<'_> {
+    const COUNT: &str = "/bin/busybox mount -t proc proc /proc; /bin/busybox grep uart-pl011 /proc/interrupts";
+    Case {
+        config,
+        typed: &[("/ # ", COUNT), ("/ # ", "echo answer=$((6 * 7))"), ("answer=42", "/bin/busybox poweroff -f")],
+        expected: &["Level     uart-pl011", "linux| answer=42", "partition `linux` ended (SYSTEM_OFF)"],
+        absent: &["EL2 fault", "septum: error: ", "undecodable"],
+    }
+}
+
+#[test]
+fn virt_interrupts_linux_for_what_is_typed_at_its_shell() {
+    linux_shell("tools/septum/tests/configs/virt-linux-shell").holds();
+}
+
+#[test]
+fn virt_gicv2_interrupts_linux_for_what_is_typed_at_its_shell() {
+    linux_shell("tools/septum/tests/configs/virt-gicv2-linux-shell").holds();
+}
+
 #[test]
 fn input_goes_to_the_partition_that_asks_also_after_another_one_has_ended() {
     Case {
