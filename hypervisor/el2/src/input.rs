@@ -10,6 +10,7 @@ use septum_el2::vgic::state::work;
 use septum_plan::PartitionRecord;
 use septum_plan::record::NO_ADDRESS;
 
+use crate::arch::cpu;
 use crate::core_state::{self, CoreState, Shared};
 use crate::{emulated_console, log};
 
@@ -28,9 +29,18 @@ pub fn claim_first(core: &CoreState) {
 
 /// This core's partition has ended: another one's first core takes the interrupt, if there is one.
 pub fn hand_over(core: &CoreState) {
-    let first = core.assignment.is_some_and(|assignment| assignment.vcpu == 0);
-    if let Some(next) = taker(core).filter(|_| first) {
+    if core.assignment.is_none_or(|assignment| assignment.vcpu != 0) {
+        return;
+    }
+    // The next taker's partition may end while the interrupt is routed there, and its core hand over before that is done;
+    // so it is looked up again. Partitions end for good, so each time round is another one's end.
+    let mut routed = None;
+    for _ in 0..=core.plan.partitions().len() {
+        let next = taker(core).filter(|next| routed != Some(*next));
+        let Some(next) = next else { return };
         route(core, next);
+        cpu::complete();
+        routed = Some(next);
     }
 }
 

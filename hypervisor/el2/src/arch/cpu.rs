@@ -58,6 +58,12 @@ pub fn wait_for_interrupt() {
     unsafe { asm!("dsb ish", "wfi", options(nostack, preserves_flags)) };
 }
 
+/// Waits until all accesses before it are done, those of devices too, before any after it.
+pub fn complete() {
+    // SAFETY: a barrier; not `nomem`, so that memory accesses stay on their side of it.
+    unsafe { asm!("dsb sy", options(nostack, preserves_flags)) };
+}
+
 /// Waits until system-register writes before it have their effect.
 pub fn synchronize() {
     // SAFETY: a barrier; not `nomem`, so that memory accesses stay on their side of it.

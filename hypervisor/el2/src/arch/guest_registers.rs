@@ -14,7 +14,9 @@
 //! | MDCR_EL2 | [`MDCR`] and PMCR_EL0.N in HPMN | debug, OS lock, performance monitors, SPE and trace trap |
 //! | CNTHCTL_EL2 | counter readable, physical timer unless the plan traps it | booting.rst: CNTHCTL_EL2.EL1PCTEN; trapped, the timer is undefined (docs/registers.md) |
 //! | CNTVOFF_EL2 | 0 on all cores | booting.rst: the same on all CPUs |
-//! | CNTV_CTL_EL0, CNTP_CTL_EL0, PMCR_EL0 | 0 | no timer, no counter runs |
+//! | CNTV_CTL_EL0, CNTP_CTL_EL0, PMCR_EL0, PMUSERENR_EL0 | 0 | no timer, no counter runs |
+//! | CNTV_CVAL_EL0, CNTP_CVAL_EL0 | 0 | as for TTBR0_EL1 |
+//! | V0 to V31, FPCR, FPSR | 0 | as for TTBR0_EL1: EL2 has no use for them, so they hold what ran before |
 //! | VPIDR_EL2 | MIDR_EL1 | the guest applies the core's own errata |
 //! | VMPIDR_EL2 | bit 31 (RES1) and the virtual core's index | contiguous from 0 in each partition |
 //!
@@ -73,6 +75,7 @@ pub fn prepare(partition: &PartitionRecord, vcpu: u16) {
     write!("vpidr_el2", MIDR_EL1.get());
     write!("vmpidr_el2", MPIDR_RES1 | psci::affinity(vcpu));
     crate::arch::cpu::synchronize();
+    reset_simd();
 }
 
 /// EL1's own registers. Translation goes off first, behind a barrier: then no speculative walk can mix the old context
@@ -87,6 +90,30 @@ fn reset_el1() {
     zero!("ttbr0_el1" "ttbr1_el1" "mair_el1" "amair_el1" "vbar_el1" "contextidr_el1" "cpacr_el1" "csselr_el1");
     zero!("esr_el1" "far_el1" "afsr0_el1" "afsr1_el1" "par_el1" "elr_el1" "spsr_el1" "sp_el0" "sp_el1");
     zero!("tpidr_el0" "tpidr_el1" "tpidrro_el0" "cntkctl_el1" "cntv_ctl_el0" "cntp_ctl_el0" "mdscr_el1");
+    zero!("cntv_cval_el0" "cntp_cval_el0");
+}
+
+/// The FP and SIMD registers, which a core need not have (ID_AA64PFR0_EL1.FP = 0b1111). CPTR_EL2 must be in force.
+fn reset_simd() {
+    let features: u64;
+    // SAFETY: an identification register.
+    unsafe { asm!("mrs {}, id_aa64pfr0_el1", out(reg) features, options(nomem, nostack, preserves_flags)) };
+    if features >> 16 & 0xf == 0xf {
+        return;
+    }
+    // SAFETY: EL2 is built without these registers, they exist, CPTR_EL2.TFP is clear, and no guest runs on this core.
+    unsafe {
+        asm!(
+            ".arch_extension fp",
+            ".arch_extension simd",
+            ".irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
+            "movi v\\n\\().2d, #0",
+            ".endr",
+            "msr fpcr, xzr",
+            "msr fpsr, xzr",
+            options(nomem, nostack, preserves_flags)
+        );
+    }
 }
 
 /// VTCR_EL2 and VTTBR_EL2, and no translation of the VMID's last user.
@@ -116,8 +143,11 @@ fn event_counters() -> u64 {
     if matches!(features >> 8 & 0xf, 0 | 0xf) {
         return 0;
     }
-    // SAFETY: stops the counters and reads how many there are; PMUVer says that the register exists.
-    unsafe { asm!("msr pmcr_el0, xzr", "mrs {}, pmcr_el0", out(reg) control, options(nostack, preserves_flags)) };
+    // SAFETY: stops the counters, keeps EL0 off them and reads how many there are; PMUVer says that the registers exist.
+    unsafe {
+        asm!("msr pmcr_el0, xzr", "msr pmuserenr_el0, xzr", "mrs {}, pmcr_el0", out(reg) control,
+            options(nostack, preserves_flags));
+    }
     control >>= 11;
     control & 0x1f
 }
