@@ -9,11 +9,12 @@ mod shipped;
 mod support;
 
 use proptest::prelude::*;
+use septum_compiler::board::Device;
 use septum_compiler::el2_elf::El2;
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::system::{Region, System};
 use septum_compiler::verify::{self, VerifyError, Violation, verify};
-use septum_plan::{BootBlock, boot};
+use septum_plan::{BootBlock, CoreRecord, PlanHeader, boot};
 use septum_stage2::walk::TablePage;
 use septum_stage2::{Access, Ipa, Pa};
 use zerocopy::{FromBytes, IntoBytes};
@@ -156,6 +157,53 @@ fn two_partitions_on_the_same_memory_give_no_image() {
     assert!(found.iter().any(|violation| violation.to_string() == text), "{found:#?}");
 }
 
+/// Changes the plan of `system`'s image and says what the walk finds then.
+fn found_in_plan(system: &System, change: impl FnOnce(&mut [u8], PlanHeader)) -> String {
+    let mut image = build(system);
+    let start = (block(&image).plan - block(&image).load) as usize;
+    let header = PlanHeader::read_from_prefix(&image[start..]).unwrap().0;
+    change(&mut image[start..], header);
+    reseal(&mut image);
+    let Err(VerifyError::Violations(found)) = verify(&image) else { panic!("not noticed") };
+    found.iter().map(Violation::to_string).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn two_cores_with_one_affinity_are_refused() {
+    let [system, _] = support::systems();
+    let found = found_in_plan(&system, |plan, header| {
+        let first = header.cores.offset as usize;
+        let second = first + size_of::<CoreRecord>();
+        plan.copy_within(first..first + 8, second);
+    });
+    assert!(found.contains("cores 0 and 1 have the same MPIDR 0x0"), "{found}");
+}
+
+#[test]
+fn the_log_uarts_interrupt_is_nobody_elses_and_the_configurations() {
+    let [system, _] = support::systems();
+    let owned = system.partitions[2].interrupts[0];
+    let change = |plan: &mut [u8], mut header: PlanHeader| {
+        header.uart_intid = owned as u16;
+        plan[..size_of::<PlanHeader>()].copy_from_slice(header.as_bytes());
+    };
+    let found = found_in_plan(&system, change);
+    assert_eq!(found, format!("interrupt {owned} belongs to both `EL2` and `three`"));
+}
+
+#[test]
+fn a_cpu_interface_longer_than_any_is_shared_memory() {
+    let [_, mut system] = support::systems();
+    for partition in &mut system.partitions {
+        let at = partition.gic.cpu_interface;
+        let region = partition.regions.iter_mut().find(|region| Some(region.ipa) == at).unwrap();
+        region.size = 0x3_0000;
+    }
+    let found = violations(image::build(&system, &support::el2_elf()));
+    let shared = found.iter().filter(|violation| matches!(violation, Violation::Shared { .. })).count();
+    assert!(shared >= 3, "{found:#?}");
+}
+
 /// What each change of a good system must be called.
 #[test]
 fn nobody_reaches_what_is_not_his() {
@@ -177,6 +225,12 @@ fn nobody_reaches_what_is_not_his() {
         let found = violations(image::build(&system, &support::el2_elf()));
         assert!(found.iter().any(|violation| violation.to_string().contains(expected)), "{what}: {found:#?}");
     }
+}
+
+/// The device that carries the log.
+fn log_uart(system: &mut System) -> &mut Device {
+    let name = system.console.device.clone();
+    system.board.devices.iter_mut().find(|device| device.name == name).unwrap()
 }
 
 /// The registers of partition three.
@@ -210,6 +264,10 @@ fn an_image_of_another_configuration_is_not_proved() {
     assert_eq!(
         changed(|s| s.partitions[2].interrupts.clear()),
         "`three`: image and configuration disagree about the interrupts"
+    );
+    assert_eq!(
+        changed(|s| log_uart(s).interrupts.clear()),
+        "board: image and configuration disagree about the console's interrupt"
     );
     assert_eq!(changed(|s| s.board.ram[0].size += 0x1000), "board: image and configuration disagree about the RAM");
 }

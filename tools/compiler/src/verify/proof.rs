@@ -46,6 +46,7 @@ fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> V
         ("the PARange", header.pa_range == board.pa_range.field()),
         ("the interrupt controller", context.plan.gic() == board.gic.version && gic_agrees(board, context, verified)),
         ("the console", console_agrees(system, context)),
+        ("the console's interrupt", u32::from(header.uart_intid) == console_interrupt(system)),
         ("the power control", context.plan.power_control() == board.power.control),
         ("the power control's registers", device_pa(verified, header.power_va) == power),
         ("the counter's frequency", header.counter_hz == board.counter_hz.unwrap_or(0)),
@@ -89,6 +90,14 @@ fn console_agrees(system: &System, context: &Context<'_>) -> bool {
         && registers == Some(context.reader.block().uart)
         && header.uart_clock_hz == system.console.clock_hz.unwrap_or(0)
         && header.uart_baud == system.console.baud.unwrap_or(0)
+}
+
+/// The log UART's first interrupt, or 0 where it has none or some partition has that: several UARTs may share one.
+fn console_interrupt(system: &System) -> u32 {
+    let device = system.board.devices.iter().find(|device| device.name == system.console.device);
+    let intid = device.and_then(|device| device.interrupts.first()).copied();
+    let free = |intid: &u32| system.partitions.iter().all(|partition| !partition.interrupts.contains(intid));
+    intid.filter(free).unwrap_or(0)
 }
 
 fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> bool {

@@ -9,6 +9,10 @@ use super::Context;
 use super::partition::PartitionReach;
 use super::violation::{Findings, Range, Violation};
 
+/// Most bytes of a region that maps GICv2's virtual CPU interface (GICV): two pages, of 64 KiB where its halves are spaced
+/// so.
+const GICV_BYTES_MAX: u64 = 0x2_0000;
+
 /// Physical memory that somebody reaches or owns.
 struct Claim<'a> {
     range: Range,
@@ -26,6 +30,7 @@ pub(super) fn check(context: &Context<'_>, partitions: &[PartitionReach], findin
     check_channels(context, findings);
     check_vmids(context, findings);
     check_cores(context, findings);
+    check_affinities(context, findings);
     check_interrupts(context, findings);
 }
 
@@ -104,10 +109,11 @@ fn may_share(context: &Context<'_>, one: &Claim<'_>, other: &Claim<'_>) -> bool 
 }
 
 /// Whether `region` is where partition `index` sees GICv2's CPU interface. The hardware behind it, GICV, is banked by
-/// core, and no core belongs to two partitions.
+/// core, and no core belongs to two partitions. Nothing else may lie in the region: it is no longer than one granule page
+/// (64 KiB at most) per half of GICV.
 fn is_gicv(context: &Context<'_>, index: usize, region: &RegionRecord) -> bool {
     let at = context.plan.partitions().get(index).map_or(NO_ADDRESS, |partition| partition.gicc_ipa);
-    context.plan.gic() == GicVersion::V2 && at != NO_ADDRESS && region.ipa == at
+    context.plan.gic() == GicVersion::V2 && at != NO_ADDRESS && region.ipa == at && region.size <= GICV_BYTES_MAX
 }
 
 fn name(context: &Context<'_>, claim: &Claim<'_>) -> String {
@@ -163,11 +169,27 @@ fn check_cores(context: &Context<'_>, findings: &mut Findings) {
     }
 }
 
+/// EL2 tells a core by its affinity: two records with one would be one core.
+fn check_affinities(context: &Context<'_>, findings: &mut Findings) {
+    let mut seen = BTreeMap::new();
+    for (core, record) in context.plan.cores().iter().enumerate() {
+        if let Some(first) = seen.insert(record.mpidr, core) {
+            findings.add(Violation::Affinity { first, second: core, mpidr: record.mpidr });
+        }
+    }
+}
+
+/// No SPI has two owners; the log UART's, where EL2 has it, is EL2's alone.
 fn check_interrupts(context: &Context<'_>, findings: &mut Findings) {
     let partitions = context.plan.partitions();
+    let uart = u32::from(context.plan.header().uart_intid);
     let mut owners: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, partition) in partitions.iter().enumerate() {
         for intid in intids(context.plan.interrupts(partition)) {
+            if intid == uart {
+                let second = context.plan.text(partition.name).to_owned();
+                findings.add(Violation::SharedInterrupt { intid, first: "EL2".to_owned(), second });
+            }
             if let Some(first) = owners.insert(intid, index).and_then(|first| partitions.get(first)) {
                 let name = |partition| context.plan.text(partition).to_owned();
                 let (first, second) = (name(first.name), name(partition.name));

@@ -162,7 +162,7 @@ pub enum Violation {
         /// The VMID.
         vmid: u16,
     },
-    /// An SPI that two partitions own.
+    /// An SPI that two parties own: partitions, or EL2 and one.
     #[error("interrupt {intid} belongs to both `{first}` and `{second}`")]
     SharedInterrupt {
         /// Its INTID.
@@ -171,6 +171,16 @@ pub enum Violation {
         first: String,
         /// The other.
         second: String,
+    },
+    /// Two core records with one affinity.
+    #[error("cores {first} and {second} have the same MPIDR {mpidr:#x}")]
+    Affinity {
+        /// Index of one.
+        first: usize,
+        /// Index of the other.
+        second: usize,
+        /// Their affinity fields.
+        mpidr: u64,
     },
     /// Core records and the partitions' lists of cores disagree.
     #[error("core {core} is not the same partition's in the core's record and in the partitions' lists")]
