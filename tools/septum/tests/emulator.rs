@@ -464,6 +464,46 @@ fn rpi4_answers_registers_that_no_partition_has_as_absent() {
     hostile_partitions("tools/septum/tests/configs/rpi4-hostile").holds();
 }
 
+/// One partition floods EL2 with calls, text, interrupts and cores switched on and off; another ticks on. Lines of the
+/// first may be lost, and the log says how many; bytes that it passes off as defmt frames are shown as its own.
+fn flooding_partition(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "floods| hostile: maintenance survived, ",
+            "floods| hostile: timer survived, 0 exceptions at EL1",
+            "ticker| ticker: 200 ticks done",
+            "partition `ticker` ended (SYSTEM_OFF)",
+            "all partitions have ended",
+        ],
+        absent: &[
+            "EL2 fault",
+            "septum# (undecodable",
+            "septum: (undecodable",
+            "ticker# (undecodable",
+            "no such kind",
+            "no console",
+            "log records of core 0",
+        ],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_ticks_on_beside_a_partition_that_floods_el2() {
+    flooding_partition("tools/septum/tests/configs/virt-floods").holds();
+}
+
+#[test]
+fn virt_gicv2_ticks_on_beside_a_partition_that_floods_el2() {
+    flooding_partition("tools/septum/tests/configs/virt-gicv2-floods").holds();
+}
+
+#[test]
+fn rpi4_ticks_on_beside_a_partition_that_floods_el2() {
+    flooding_partition("tools/septum/tests/configs/rpi4-floods").holds();
+}
+
 /// A partition whose further cores spin and sleep starts itself anew; another ticks on.
 fn restarting_partition(config: &str) -> Case<'_> {
     Case {
