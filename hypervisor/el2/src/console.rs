@@ -40,7 +40,7 @@ impl Line {
     }
 
     /// Takes one byte from the partition; hands each line that this completes or fills to `emit`.
-    pub fn push(&mut self, byte: u8, emit: &mut impl FnMut(&str, Closed)) {
+    pub fn push(&mut self, byte: u8, emit: &mut dyn FnMut(&str, Closed)) {
         if byte == b'\n' {
             self.finish_character(emit);
             self.emit(Closed::Yes, emit);
@@ -58,20 +58,20 @@ impl Line {
     }
 
     /// Hands over what has gathered, if anything: for a partition that ends.
-    pub fn flush(&mut self, emit: &mut impl FnMut(&str, Closed)) {
+    pub fn flush(&mut self, emit: &mut dyn FnMut(&str, Closed)) {
         self.finish_character(emit);
         if !self.is_empty() {
             self.emit(Closed::No, emit);
         }
     }
 
-    fn finish_character(&mut self, emit: &mut impl FnMut(&str, Closed)) {
+    fn finish_character(&mut self, emit: &mut dyn FnMut(&str, Closed)) {
         if self.decoder.reset() {
             self.append(b"?", emit);
         }
     }
 
-    fn append(&mut self, character: &[u8], emit: &mut impl FnMut(&str, Closed)) {
+    fn append(&mut self, character: &[u8], emit: &mut dyn FnMut(&str, Closed)) {
         if !is_shown(character) {
             return;
         }
@@ -82,7 +82,7 @@ impl Line {
         }
     }
 
-    fn emit(&mut self, closed: Closed, emit: &mut impl FnMut(&str, Closed)) {
+    fn emit(&mut self, closed: Closed, emit: &mut dyn FnMut(&str, Closed)) {
         emit(core::str::from_utf8(&self.bytes).unwrap_or(""), closed);
         self.bytes.clear();
     }

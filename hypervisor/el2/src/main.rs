@@ -29,8 +29,14 @@ mod time;
 #[cfg(target_os = "none")]
 mod trap;
 
+/// Inlined, it shows that nobody reads a panic's message: what would format it is not linked then.
 #[cfg(target_os = "none")]
 #[panic_handler]
+#[allow(
+    unused_attributes,
+    reason = "rustc calls it without effect on an exported function; the linker's optimiser heeds it"
+)]
+#[inline(always)]
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
     defmt::error!("EL2 panicked at {=str}:{=u32}", file, line);

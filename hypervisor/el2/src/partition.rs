@@ -23,17 +23,17 @@ pub fn prepare(plan: &Plan<'_>) {
 
 /// Ends this core's partition after a fault that has been reported.
 pub fn stop(core: &CoreState) -> ! {
-    leave(core, |assignment| defmt::error!("partition `{=str}` stopped (fault)", assignment.name))
+    leave(core, &|assignment| defmt::error!("partition `{=str}` stopped (fault)", assignment.name))
 }
 
 /// Ends this core's partition as it asked for.
 pub fn end(core: &CoreState, how: End) -> ! {
-    leave(core, |assignment| defmt::info!("partition `{=str}` ended ({=str})", assignment.name, how.name()))
+    leave(core, &|assignment| defmt::info!("partition `{=str}` ended ({=str})", assignment.name, how.name()))
 }
 
 /// Counts this core's partition as ended: it could not be loaded.
 pub fn abandon(core: &CoreState, LoadError::Damaged { ipa }: LoadError) -> ! {
-    leave(core, |assignment| {
+    leave(core, &|assignment| {
         defmt::error!(
             "partition `{=str}` not started: L01 its payload for IPA {=u64:#x} is damaged (seal)",
             assignment.name,
@@ -52,7 +52,7 @@ pub fn leave_if_called_off(core: &'static CoreState) {
     }
 }
 
-fn leave(core: &CoreState, say: impl FnOnce(Assignment)) -> ! {
+fn leave(core: &CoreState, say: &dyn Fn(Assignment)) -> ! {
     if let Some(assignment) = core.assignment
         && assignment.home.progress.end()
     {

@@ -73,19 +73,22 @@ impl<W: WakeUp> Table<W> {
     const TABLE: &'static RawWakerVTable =
         &RawWakerVTable::new(|data| RawWaker::new(data, Self::TABLE), Self::wake, Self::wake, |_| ());
 
-    /// Notes the act; the queue is being used now. There are as many places as in the queue, and an act that is there
-    /// already is not noted again.
     fn wake(_: *const ()) {
-        let core = this_core();
-        let mut due = core.time.due.take();
-        let act: fn(&CoreState) = W::act;
-        if !due.iter().flatten().any(|other| core::ptr::fn_addr_eq(*other, act))
-            && let Some(place) = due.iter_mut().find(|place| place.is_none())
-        {
-            *place = Some(act);
-        }
-        core.time.due.set(due);
+        note(W::act);
     }
+}
+
+/// Notes the act; the queue is being used now. There are as many places as in the queue, and an act that is there
+/// already is not noted again.
+fn note(act: Action) {
+    let core = this_core();
+    let mut due = core.time.due.take();
+    if !due.iter().flatten().any(|other| core::ptr::fn_addr_eq(*other, act))
+        && let Some(place) = due.iter_mut().find(|place| place.is_none())
+    {
+        *place = Some(act);
+    }
+    core.time.due.set(due);
 }
 
 /// Does what is due and arms CNTHP for the rest; for CNTHP's interrupt, before it is deactivated: the interrupt is

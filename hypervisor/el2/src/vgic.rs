@@ -103,19 +103,16 @@ impl<'p> Partition<'p> {
     }
 
     /// The physical interrupts of word `word` (1 to 31) that it owns.
-    #[inline(always)]
     pub fn owned(&self, word: u32) -> u32 {
         self.owned.get(word.wrapping_sub(1) as usize).copied().unwrap_or(0)
     }
 
     /// The interrupts of word `word` that EL2 makes for it.
-    #[inline(always)]
     pub fn made(&self, word: u32) -> u32 {
         if word == self.made_word && word != 0 { self.made } else { 0 }
     }
 
     /// Every interrupt of SPI word `word` that it has.
-    #[inline(always)]
     pub fn visible(&self, word: u32) -> u32 {
         self.owned(word) | self.made(word)
     }

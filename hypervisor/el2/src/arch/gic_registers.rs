@@ -216,7 +216,7 @@ pub fn list_registers() -> u32 {
 macro_rules! list_registers {
     ($($number:literal $encoding:literal,)*) => {
         /// ICH_LR<index>_EL2; 0 for what is no list register.
-        #[inline(always)]
+        #[inline(never)]
         pub fn read_list_register(index: u32) -> u64 {
             let mut value = 0;
             match index {
@@ -230,7 +230,7 @@ macro_rules! list_registers {
         }
 
         /// Writes ICH_LR<index>_EL2; nothing for what is no list register.
-        #[inline(always)]
+        #[inline(never)]
         pub fn write_list_register(index: u32, value: u64) {
             match index {
                 $($number => {

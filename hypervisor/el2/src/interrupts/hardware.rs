@@ -21,7 +21,6 @@ pub struct Cores {
 }
 
 impl Cores {
-    #[inline(always)]
     fn record(&self, vcpu: usize) -> Option<&'static CoreRecord> {
         self.records.get(usize::from(*self.vcpus.get(vcpu)?))
     }
@@ -91,7 +90,6 @@ impl V2 {
 }
 
 impl VirtualInterface for V2 {
-    #[inline(always)]
     fn count(&self) -> u32 {
         self.count
     }

@@ -299,22 +299,22 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Tells every other core that may hold some of `bits`, by `post` into its mailbox and an IPI.
-    fn ask_holders(&mut self, scope: Scope, bits: u32, post: impl Fn(&super::Mailbox, u32, u32)) {
+    fn ask_holders(&mut self, scope: Scope, bits: u32, post: fn(&super::Mailbox, u32, u32)) {
         match scope {
-            Scope::Private(vcpu) if vcpu != self.vcpu => self.ask(vcpu, 0, bits & self.partition.private, &post),
+            Scope::Private(vcpu) if vcpu != self.vcpu => self.ask(vcpu, 0, bits & self.partition.private, post),
             Scope::Private(_) => {}
             Scope::Shared(word) => {
                 for low in Bits(self.remote_holders(scope, bits)) {
                     if let Some(holder) = self.spis.holder(word << 5 | low) {
-                        self.ask(holder, word, bit(low), &post);
+                        self.ask(holder, word, bit(low), post);
                     }
                 }
-                self.ask_made_targets(word, bits & self.partition.made(word), &post);
+                self.ask_made_targets(word, bits & self.partition.made(word), post);
             }
         }
     }
 
-    fn ask_made_targets(&self, word: u32, made: u32, post: &impl Fn(&super::Mailbox, u32, u32)) {
+    fn ask_made_targets(&self, word: u32, made: u32, post: fn(&super::Mailbox, u32, u32)) {
         for low in Bits(made) {
             match self.made_target(word << 5 | low) {
                 Some(vcpu) if vcpu != self.vcpu => self.ask(vcpu, word, bit(low), post),
@@ -323,7 +323,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    fn ask(&self, vcpu: usize, word: u32, bits: u32, post: &impl Fn(&super::Mailbox, u32, u32)) {
+    fn ask(&self, vcpu: usize, word: u32, bits: u32, post: fn(&super::Mailbox, u32, u32)) {
         if let Some(mailbox) = self.hardware.mailbox(vcpu) {
             post(mailbox, word, bits);
             self.hardware.kick(vcpu);

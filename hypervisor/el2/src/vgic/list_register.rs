@@ -25,13 +25,11 @@ impl ListRegister {
     pub const EMPTY: Self = Self(0);
 
     /// A pending interrupt whose end deactivates the physical one with the same INTID.
-    #[inline(always)]
     pub const fn hardware(intid: u32, priority: u8, group_1: bool) -> Self {
         Self(Self::software(intid, priority, group_1).0 | HARDWARE | (intid as u64) << PHYSICAL_SHIFT)
     }
 
     /// A pending interrupt that is EL2's doing alone.
-    #[inline(always)]
     pub const fn software(intid: u32, priority: u8, group_1: bool) -> Self {
         let priority = ((priority & PRIORITY_BITS) as u64) << PRIORITY_SHIFT;
         Self(PENDING | intid as u64 | priority | if group_1 { GROUP_1 } else { 0 })

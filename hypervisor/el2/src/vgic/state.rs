@@ -54,7 +54,6 @@ impl Spis {
     }
 
     /// The list register with which SPI `intid` is injected, linked to hardware or not.
-    #[inline(always)]
     pub fn list_register(&self, intid: u32, hardware: bool) -> ListRegister {
         let attributes = Self::load(&self.attributes, intid);
         let (priority, group_1) = (attributes & PRIORITY_BITS, attributes & GROUP_1 != 0);
@@ -102,7 +101,6 @@ impl Spis {
     }
 
     /// Says that virtual core `vcpu` has taken `intid`.
-    #[inline(always)]
     pub fn set_holder(&self, intid: u32, vcpu: usize) {
         Self::store(&self.holders, intid, (vcpu as u8).wrapping_add(1));
     }
@@ -330,7 +328,6 @@ pub struct Bits(pub u32);
 impl Iterator for Bits {
     type Item = u32;
 
-    #[inline(always)]
     fn next(&mut self) -> Option<u32> {
         if self.0 == 0 {
             return None;
