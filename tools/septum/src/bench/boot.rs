@@ -17,6 +17,9 @@ const TRACE: [&str; 4] = ["-accel", "tcg,one-insn-per-tb=on", "-d", "exec,nochai
 const COUNTED: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 /// Modules of EL2 that put a payload in place: copy, seal, zero, clean.
 const LOADING: [&str; 3] = ["septum_el2::loader::", "septum_el2::payload::", "septum_el2::arch::cache::"];
+/// The line after one of an instruction that was not executed, because QEMU had something else to do first. It comes
+/// again.
+const NOT_EXECUTED: &str = "Stopped execution of TB chain";
 /// The boot core, as QEMU numbers cores.
 const BOOT_CORE: u32 = 0;
 
@@ -62,8 +65,14 @@ fn count(
     mut is_loading: impl FnMut(u64) -> bool,
 ) -> Result<Option<Count>, BenchError> {
     let mut count: Option<Count> = None;
+    let mut last = None;
     for line in trace.lines() {
-        let Some((core, pc)) = executed(&line?) else { continue };
+        let line = line?;
+        if line.starts_with(NOT_EXECUTED) {
+            last = None;
+        }
+        let Some(next) = executed(&line) else { continue };
+        let Some((core, pc)) = last.replace(next) else { continue };
         if core == BOOT_CORE && pc == load && count.is_none() {
             count = Some(Count::default());
         }
@@ -116,6 +125,8 @@ Trace 0: 0x7f00 [00000000/0000000000000000/00000022/ff000001] \n\
 Trace 0: 0x7f01 [00000000/0000000040200000/00000022/ff000001] image\n\
 Trace 1: 0x7f02 [00000000/0000000040200040/00000022/ff000001] \n\
 other lines\n\
+Trace 0: 0x7f03 [00000000/00000000c0001000/00000022/ff000001] load\n\
+Stopped execution of TB chain before 0x7f03 [00000000c0001000] load\n\
 Trace 0: 0x7f03 [00000000/00000000c0001000/00000022/ff000001] load\n\
 Trace 1: 0x7f04 [00000000/0000000040000000/00000022/ff000001] \n\
 Trace 0: 0x7f04 [00000000/0000000040000000/00000022/ff000001] guest\n\
