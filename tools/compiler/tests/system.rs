@@ -143,6 +143,35 @@ fn a_gicv2_partition_sees_gicv_where_the_board_has_gicc() {
 }
 
 #[test]
+fn partitions_of_different_granules_see_the_same_gicv() {
+    let partition = |name: &str, cpu: u32, keys: &str| {
+        format!("[partition.{name}]\ncpus = [{cpu}]\nimage = \"hello\"\n{keys}\n{RAM}\n")
+    };
+    let text =
+        ["board = \"qemu-virt-gicv2\"\n", &partition("coarse", 0, "granule = \"64k\""), &partition("fine", 1, "")];
+    let system = system(&text.concat());
+    let sizes: Vec<u64> = system.partitions.iter().map(|partition| region(partition, "gicv").size).collect();
+    assert_eq!(sizes, [0x1_0000, 0x2000]);
+}
+
+#[test]
+fn the_pages_that_waiting_cores_read_are_kept_even_if_the_board_file_forgets_them() {
+    let board = std::fs::read_to_string(files::root().join("boards/rpi4/board.toml")).expect("the board file");
+    let kept = "armstub = { at = 0x0000_0000, size = 0x8_0000 }";
+    assert!(board.contains(kept));
+    let config = "board = \"b\"\nvariant = \"1GiB\"\n[partition.p]\ncpus = [0]\nimage = \"hello\"\n";
+    let config = format!("{config}{RAM}\nmemory.low = {{ identity = true, ipa = 0x0, size = \"4KiB\" }}\n");
+    let config = SourceFile { name: "test.toml".into(), text: config };
+    let mut files = files::shipped(files::root());
+    let boards = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("boards-without-carve-out");
+    std::fs::create_dir_all(boards.join("b")).expect("a folder");
+    std::fs::write(boards.join("b/board.toml"), board.replace(kept, "")).expect("the board file");
+    files.boards.insert(0, boards);
+    let problems = check(&config, &files).expect_err("the spin table is nobody's");
+    assert!(problems.to_string().contains("spin-table"), "{problems}");
+}
+
+#[test]
 fn a_compact_table_covers_just_what_is_seen() {
     assert_eq!(one(RAM).geometry.ipa_bits(), 40);
     let partition = one(&format!("{RAM}\nstage2 = \"compact\""));

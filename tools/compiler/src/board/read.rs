@@ -18,6 +18,9 @@ pub struct Wanted<'a> {
     pub variant: Option<&'a Spanned<String>>,
 }
 
+/// Bytes of the pages in which release addresses are set apart: EL2's own granule.
+const PAGE: u64 = 4096;
+
 /// Reads and checks a board's outermost table in the variant that is wanted. `None` has been reported.
 pub fn read(
     file: FileId,
@@ -35,6 +38,7 @@ fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
     let variant = wanted.variant.map(|variant| variant.value.clone());
     let mut ram: Vec<_> = raw.ram.iter().map(span).collect();
     ram.sort();
+    let carve_outs = carve_outs(&raw);
     Board {
         name: wanted.name.value.clone(),
         pa_range,
@@ -42,7 +46,7 @@ fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
         cores: cores(&raw.cores.value, raw.start.release.as_ref()),
         core_start: raw.start.method.value,
         ram,
-        carve_outs: raw.carve_outs.iter().map(carve_out).collect(),
+        carve_outs,
         load: Pa::new(raw.load.value),
         gic: gic(&raw.gic),
         counter_hz: raw.counter_hz,
@@ -63,6 +67,19 @@ fn span(range: &Spanned<Range>) -> PaSpan {
 fn cores(mpidrs: &[Spanned<u64>], release: Option<&Spanned<Vec<Spanned<u64>>>>) -> Vec<Core> {
     let release = |index: usize| release.and_then(|list| list.value.get(index)).map(|address| Pa::new(address.value));
     mpidrs.iter().enumerate().map(|(index, mpidr)| Core { mpidr: mpidr.value, release: release(index) }).collect()
+}
+
+/// What the board file says that firmware keeps, and the pages of release addresses outside of that: waiting cores read
+/// them until EL2 has them.
+fn carve_outs(raw: &Raw) -> Vec<CarveOut> {
+    let mut kept: Vec<_> = raw.carve_outs.iter().map(carve_out).collect();
+    for release in raw.start.release.iter().flat_map(|list| &list.value) {
+        let page = PaSpan { start: Pa::new(release.value / PAGE * PAGE), size: PAGE };
+        if !kept.iter().any(|other| other.span.overlaps(page)) {
+            kept.push(CarveOut { name: "spin-table".into(), span: page });
+        }
+    }
+    kept
 }
 
 fn carve_out(named: &Named) -> CarveOut {

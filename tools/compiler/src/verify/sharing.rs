@@ -98,11 +98,11 @@ fn may_share(context: &Context<'_>, one: &Claim<'_>, other: &Claim<'_>) -> bool 
         return one.partition.is_none() && other.partition.is_none();
     };
     let (Some(a), Some(b)) = (one.region, other.region) else { return false };
-    if first == second || (a.pa, a.size, a.kind) != (b.pa, b.size, b.kind) {
+    if first == second || (a.pa, a.kind) != (b.pa, b.kind) {
         return false;
     }
     match RegionKind::from_code(a.kind) {
-        Some(RegionKind::Channel) => context.plan.text(a.name) == context.plan.text(b.name),
+        Some(RegionKind::Channel) => a.size == b.size && context.plan.text(a.name) == context.plan.text(b.name),
         Some(RegionKind::Device) => is_gicv(context, first, a) && is_gicv(context, second, b),
         _ => false,
     }
