@@ -8,6 +8,7 @@ mod board;
 mod console;
 mod cores;
 mod devices;
+mod dma;
 mod draft;
 mod files;
 mod image;
@@ -83,13 +84,15 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     ram::check(&drafts, &board, console.as_ref(), problems);
     devices::check(&drafts, &board, console.as_ref(), problems);
     drafts.iter_mut().for_each(|draft| prepare(draft, files, problems));
-    let el2 = reserve::estimate(&drafts, &board, &raw, problems)?;
-    physical::check(&drafts, &board, el2, problems);
+    let el2 = reserve::estimate(&drafts, &board, &raw, problems);
+    el2.iter().for_each(|el2| physical::check(&drafts, &board, *el2, problems));
+    let free = el2.filter(|_| problems.is_empty());
+    let placed = free.and_then(|el2| reserve::place(&drafts, &board, &raw, el2, problems));
+    dma::check_places(&drafts, &board, dma::Known { placed: placed.as_ref(), el2 }, problems);
     if !problems.is_empty() {
         return None;
     }
-    let placed = reserve::place(&drafts, &board, &raw, el2, problems)?;
-    assemble::system(&config.name, &board, console?, drafts, &placed, problems)
+    assemble::system(&config.name, &board, console?, drafts, &placed?, problems)
 }
 
 /// Reports what is wrong with a partition whatever its board may be.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use septum_stage2::{Access, Granule};
 
+use super::dma;
 use super::draft::{Draft, Given, Pages};
 use super::sweep::{Claim, overlaps};
 use crate::board::{Board, Console, Device, PaSpan};
@@ -118,7 +119,7 @@ pub(super) fn check(drafts: &[Draft<'_>], board: &Board, console: Option<&Consol
     check_owners(drafts, console, problems);
     check_interrupts(drafts, problems);
     check_pages(drafts, board, console, problems);
-    check_masters(drafts, board, problems);
+    dma::check_owners(drafts, board, problems);
 }
 
 fn check_addresses(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
@@ -207,8 +208,26 @@ fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, p
     for device in free {
         claims.extend(device.registers.iter().map(|block| claim(*block, Party::Master(device))));
     }
+    let mut masters = Vec::new();
     for (low, high) in overlaps(claims) {
-        report(low.who, high.who, board, problems);
+        report(low.who, high.who, problems);
+        masters.extend(foreign_master(low.who, high.who).filter(|_| !board.smmu));
+    }
+    // One problem for all pages of a device, whatever number of bus masters lies there.
+    masters.sort_by_key(|(_, pages, _)| (pages.span, pages.pa));
+    let of_one = masters.chunk_by(|(_, one, _), (_, next, _)| (one.span, one.pa) == (next.span, next.pa));
+    of_one.filter_map(shared_with_masters).for_each(|problem| problems.add(problem));
+}
+
+/// Pages that a partition is given, and a bus master on them that it is not given.
+type MasterOnPage<'a> = (&'a Draft<'a>, &'a Pages, &'a Device);
+
+fn foreign_master<'a>(low: Party<'a>, high: Party<'a>) -> Option<MasterOnPage<'a>> {
+    match (low, high) {
+        (Party::Owner(draft, pages), Party::Master(device)) | (Party::Master(device), Party::Owner(draft, pages)) => {
+            Some((draft, pages, device))
+        }
+        _ => None,
     }
 }
 
@@ -227,7 +246,7 @@ fn el2_blocks(board: &Board, console: Option<&Console>) -> Vec<(String, PaSpan)>
     frames.chain(log).collect()
 }
 
-fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problems) {
+fn report(low: Party<'_>, high: Party<'_>, problems: &mut Problems) {
     match (low, high) {
         (Party::Owner(one, first), Party::Owner(other, second))
             if one.name() != other.name() && first.name != second.name =>
@@ -242,11 +261,6 @@ fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problem
         }
         (Party::Owner(draft, pages), Party::Ram) | (Party::Ram, Party::Owner(draft, pages)) => {
             problems.add(shared_with_el2(draft, pages, "RAM"));
-        }
-        (Party::Owner(draft, pages), Party::Master(device)) | (Party::Master(device), Party::Owner(draft, pages))
-            if !board.smmu =>
-        {
-            problems.add(shared_with_master(draft, pages, device));
         }
         _ => {}
     }
@@ -276,52 +290,20 @@ fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str) -> Problem {
     Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help(help)
 }
 
-fn shared_with_master(draft: &Draft<'_>, pages: &Pages, device: &Device) -> Problem {
+fn shared_with_masters(of_one: &[MasterOnPage<'_>]) -> Option<Problem> {
+    let (draft, pages, _) = of_one.first()?;
+    let mut names: Vec<_> = of_one.iter().map(|(.., device)| device.name.clone()).collect();
+    names.sort_unstable();
+    names.dedup();
+    let (verb, them) = if names.len() == 1 { ("masters", "it") } else { ("master", "them") };
+    let names = show::list(&names);
     let message = format!(
-        "device `{}` of partition `{}` lies on a page with `{}`, which masters the bus",
+        "device `{}` of partition `{}` lies on a page with {names}, which {verb} the bus",
         pages.name,
-        draft.name(),
-        device.name
-    );
-    let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    let help = format!("whoever reaches the page reaches `{}`: give it to the same partition too", device.name);
-    Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help)
-}
-
-fn check_masters(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
-    if board.smmu {
-        return;
-    }
-    let mut trusted: Option<(&Draft<'_>, Given<'_>)> = None;
-    for draft in drafts {
-        let masters: Vec<_> = draft.devices.iter().filter(|given| given.device.bus_master).collect();
-        let Some(first) = masters.first() else { continue };
-        if draft.raw.dma.is_none() {
-            masters.iter().for_each(|given| problems.add(untrusted(draft, given, board)));
-            continue;
-        }
-        match trusted {
-            Some((owner, device)) => problems.add(two_trusted(draft, first, owner, device)),
-            None => trusted = Some((draft, **first)),
-        }
-    }
-}
-
-fn untrusted(draft: &Draft<'_>, given: &Given<'_>, board: &Board) -> Problem {
-    let name = &given.device.name;
-    let message = format!("device `{name}` masters the bus, and board `{}` has no SMMU", board.name);
-    let help = format!(
-        "if `{}` may read and write all memory of the board through it, say so: dma = \"trusted\"",
         draft.name()
     );
-    let here = format!("gives `{}` a way around Stage-2", draft.name());
-    Problem::new(Code::BusMaster, given.raw.name.span, message).here(here).help(help)
-}
-
-fn two_trusted(draft: &Draft<'_>, given: &Given<'_>, owner: &Draft<'_>, device: Given<'_>) -> Problem {
-    let message = format!("partitions `{}` and `{}` both own bus masters", owner.name(), draft.name());
-    let problem = Problem::new(Code::TwoTrusted, given.raw.name.span, message);
-    let problem = problem.here(format!("`{}` masters the bus", given.device.name));
-    let problem = problem.label(device.raw.name.span, format!("`{}` masters the bus", device.device.name));
-    problem.help("without an SMMU each could rewrite the other's memory: give all bus masters to one partition")
+    let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
+    let trust = if draft.raw.dma.is_some() { "" } else { ", with dma = \"trusted\"" };
+    let help = format!("whoever reaches the page reaches {them}: give {them} to `{}` too{trust}", draft.name());
+    Some(Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help))
 }

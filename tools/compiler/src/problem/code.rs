@@ -119,6 +119,8 @@ codes! {
     GicGranule = "E0311",
     /// The emulated console lies at a multiple of 4 KiB within the partition's addresses.
     ConsoleAddress = "E0312",
+    /// What a partition with a bus master sees lies where it sees it, where no SMMU stands between.
+    BusMasterPlace = "E0313",
 
     /// A partition has at least one core.
     NoCore = "E0401",
