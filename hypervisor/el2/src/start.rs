@@ -74,12 +74,13 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     partition::prepare(&plan);
     log::init(core);
     defmt::info!(
-        "Septum {=str} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}",
+        "Septum {=str} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}{=str}",
         env!("CARGO_PKG_VERSION"),
         plan.board(),
         plan.config(),
         plan.partitions().len(),
-        plan.cores().len()
+        plan.cores().len(),
+        plan.exception()
     );
     let checked = checks::core(core)
         .and_then(|()| checks::distributor(core))

@@ -157,6 +157,7 @@ impl<'a> Plan<'a> {
         let header = self.header;
         check_text(self.bytes, header.board, "board")?;
         check_text(self.bytes, header.config, "config")?;
+        check_text(self.bytes, header.exception, "exception")?;
         check_range(header.load_pa, header.memory_bytes, "memory_bytes")?;
         is_spi_or_none(header.uart_intid.into()).ok_or(PlanError::Code("uart_intid"))?;
         (header.pa_range <= 5).then_some(()).ok_or(PlanError::Code("pa_range"))
@@ -242,6 +243,11 @@ impl<'a> Plan<'a> {
     /// The board's name.
     pub fn board(&self) -> &'a str {
         self.text(self.header.board)
+    }
+
+    /// Who reaches all memory past the tables, as the end of a sentence; "" where nobody does.
+    pub fn exception(&self) -> &'a str {
+        self.text(self.header.exception)
     }
 
     /// The configuration file's name.

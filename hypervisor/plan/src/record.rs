@@ -124,6 +124,9 @@ pub const ACCESS_READ: u8 = 1;
 pub const ACCESS_WRITE: u8 = 2;
 /// Bit of [`RegionRecord::access`]: fetches allowed.
 pub const ACCESS_EXECUTE: u8 = 4;
+/// Bit of [`RegionRecord::access`]: among these registers are those of a device that reads and writes all physical memory,
+/// whatever tables say.
+pub const ACCESS_BUS_MASTER: u8 = 8;
 
 /// The plan's first record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
@@ -187,6 +190,8 @@ pub struct PlanHeader {
     pub board: Text,
     /// The configuration file's name.
     pub config: Text,
+    /// Who reaches all memory past the tables and through what, as the log's first record ends; "" where nobody does.
+    pub exception: Text,
     /// [`CoreRecord`]s: all cores of the board, by index.
     pub cores: Slice,
     /// [`PartitionRecord`]s.
@@ -323,7 +328,7 @@ pub struct RamRecord {
     pub size: u64,
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 216);
+const _: () = assert!(size_of::<PlanHeader>() == 224);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
 const _: () = assert!(size_of::<PartitionRecord>() == 152);
 const _: () = assert!(size_of::<RegionRecord>() == 40);

@@ -29,6 +29,8 @@ pub struct AddressAnswer {
     pub el2: Option<&'static str>,
     /// Through which regions partitions reach this physical address.
     pub users: Vec<Mapped>,
+    /// Partitions that reach it, as all memory, through bus masters; and through which.
+    pub masters: Vec<(String, Vec<String>)>,
     /// What each partition finds at this intermediate address.
     pub views: Vec<View>,
 }
@@ -118,6 +120,7 @@ pub fn address(system: &System, address: u64) -> AddressAnswer {
         physical: board::what_is_at(&system.board, address),
         el2: board::use_of_el2(system, address),
         users: users.collect(),
+        masters: system.partitions.iter().filter_map(masters).collect(),
         views: views.collect(),
     }
 }
@@ -158,6 +161,12 @@ fn users(partition: &Partition, pa: u64) -> Vec<Mapped> {
     regions.filter_map(|region| mapped(partition, region, region.ipa.get() + (pa - region.pa.get()))).collect()
 }
 
+fn masters(partition: &Partition) -> Option<(String, Vec<String>)> {
+    let regions = partition.regions.iter().filter(|region| region.bus_master);
+    let names: Vec<_> = regions.map(|region| region.name.clone()).collect();
+    (!names.is_empty()).then(|| (partition.name.clone(), names))
+}
+
 fn view(system: &System, partition: &Partition, ipa: u64) -> View {
     let region = partition.regions.iter().find(|region| holds(region.ipa.get(), region.size, ipa));
     let mapped = region.and_then(|region| mapped(partition, region, ipa));
@@ -192,14 +201,21 @@ impl fmt::Display for AddressAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { address, physical, .. } = self;
         writeln!(f, "physical address {address:#x}: {physical}")?;
+        let nobody = match self.masters.is_empty() {
+            true => "no partition can reach it",
+            false => "no partition's tables lead there",
+        };
         match (self.users.is_empty(), self.el2) {
-            (true, Some(what)) => writeln!(f, "  {what}; no partition can reach it")?,
-            (true, None) => writeln!(f, "  no partition can reach it")?,
+            (true, Some(what)) => writeln!(f, "  {what}; {nobody}")?,
+            (true, None) => writeln!(f, "  {nobody}")?,
             _ => {}
         }
         for user in &self.users {
             let Mapped { partition, region, ipa, .. } = user;
             writeln!(f, "  `{region}` of partition `{partition}`, seen there at {ipa:#x} {}", self.place(user))?;
+        }
+        for (partition, masters) in &self.masters {
+            writeln!(f, "  reached, as all memory, through the bus masters of `{partition}`: {}", show::list(masters))?;
         }
         for View { partition, found } in &self.views {
             write!(f, "intermediate address {address:#x} of partition `{partition}`: ")?;

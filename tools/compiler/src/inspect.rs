@@ -1,12 +1,13 @@
 //! What is in an image, read from its bytes alone: the numbers of `inspect --json` and `plan.json`.
 
-use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS};
+use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS};
 use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord};
 use septum_stage2::PaRange;
 use septum_stage2::walker::Walker;
 use serde::Serialize;
 
 use crate::image::reader::Reader;
+use crate::problem::show;
 use crate::verify::{Reached, VerifyError, intids};
 
 /// An image's content. Serialized, it is the JSON of `inspect --json`; all numbers are integers, addresses and sizes in
@@ -79,6 +80,19 @@ pub struct RegionView {
     pub size: u64,
     /// `r`, `rw`, `rx` or `rwx`.
     pub access: &'static str,
+    /// Whether a device lies there through which its partition reaches all memory; the key is missing where there is none.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub bus_master: bool,
+}
+
+impl PartitionView {
+    /// That the partition reaches more than its regions, if it does, and through what.
+    pub fn beyond_regions(&self) -> Option<String> {
+        let masters = self.regions.iter().filter(|region| region.bus_master);
+        let masters: Vec<_> = masters.map(|region| region.name.clone()).collect();
+        (!masters.is_empty())
+            .then(|| format!("bus masters {}: they reach all memory past these tables", show::list(&masters)))
+    }
 }
 
 /// Reads what is in `image`.
@@ -135,5 +149,6 @@ fn region_view(plan: &Plan<'_>, record: &RegionRecord) -> RegionView {
         (true, true) => "rwx",
     };
     let name = plan.text(record.name).to_owned();
-    RegionView { name, kind, ipa: record.ipa, pa: record.pa, size: record.size, access }
+    let bus_master = record.access & ACCESS_BUS_MASTER != 0;
+    RegionView { name, kind, ipa: record.ipa, pa: record.pa, size: record.size, access, bus_master }
 }

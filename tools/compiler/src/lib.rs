@@ -14,6 +14,7 @@
 #![forbid(unsafe_code)]
 
 pub mod board;
+pub mod bus_masters;
 pub mod check;
 pub mod device_tree;
 pub mod el2_elf;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use septum_plan::record::{
-    ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION, flag,
+    ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD,
+    OWNER_EL2, VERSION, flag,
 };
 use septum_plan::{
     CoreRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
@@ -12,6 +13,7 @@ use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
 
 use crate::board::PaSpan;
+use crate::bus_masters;
 use crate::el2_elf::{PAGE, Part};
 use crate::image::devices::Devices;
 use crate::image::el2_space::El2Space;
@@ -82,6 +84,7 @@ impl Records {
         let mut records = Self { ram: ram.collect(), ..Self::default() };
         records.strings.add(&system.board.name);
         records.strings.add(&system.config);
+        records.strings.add(&exception(system));
         records
     }
 
@@ -138,7 +141,7 @@ impl Records {
             line: region.line,
             owner,
             kind: region.kind.code(),
-            access: access_bits(region.access),
+            access: access_bits(region.access) | if region.bus_master { ACCESS_BUS_MASTER } else { 0 },
         }
     }
 
@@ -203,6 +206,7 @@ impl Records {
         let header = PlanHeader {
             board: self.strings.find(&system.board.name).moved(strings),
             config: self.strings.find(&system.config).moved(strings),
+            exception: self.strings.find(&exception(system)).moved(strings),
             cores: array(&mut bytes, &self.cores),
             partitions: array(&mut bytes, &self.partitions),
             regions: array(&mut bytes, &self.regions),
@@ -237,6 +241,14 @@ impl Records {
             region.name = region.name.moved(start);
         }
     }
+}
+
+fn exception(system: &System) -> String {
+    let partitions = system.partitions.iter();
+    bus_masters::exception(partitions.map(|partition| {
+        let regions = partition.regions.iter().filter(|region| region.bus_master);
+        (partition.name.as_str(), regions.map(|region| region.name.as_str()).collect())
+    }))
 }
 
 fn header(system: &System, decided: Decided<'_>) -> PlanHeader {

@@ -42,9 +42,12 @@ fn add_partition(text: &mut String, partition: &PartitionView) {
     );
     let width = partition.regions.iter().map(|region| region.name.chars().count()).max().unwrap_or(0);
     for region in &partition.regions {
-        let RegionView { name, kind, ipa, pa, size: bytes, access } = region;
+        let RegionView { name, kind, ipa, pa, size: bytes, access, .. } = region;
         let (end, size) = (ipa + bytes, size(*bytes));
         let _ = writeln!(text, "  {name:width$}  {kind:7}  {access:3}  [{ipa:#x}..{end:#x}) -> {pa:#x}  {size}");
+    }
+    if let Some(beyond) = partition.beyond_regions() {
+        let _ = writeln!(text, "  {beyond}");
     }
     if !partition.interrupts.is_empty() {
         let _ = writeln!(text, "  interrupts {}", list(&partition.interrupts));

@@ -121,6 +121,8 @@ pub struct Region {
     pub access: Access,
     /// Line that asked for it, from 1.
     pub line: u32,
+    /// Whether a device lies there that reads and writes all physical memory, as no SMMU stands before it.
+    pub bus_master: bool,
 }
 
 /// Bytes that are put into a partition's memory before it starts.

@@ -16,6 +16,7 @@ use septum_plan::Plan;
 use septum_stage2::PaRange;
 use septum_stage2::walk::TableBytes;
 
+use crate::bus_masters;
 use crate::el2_elf::El2;
 use crate::image::reader::{ImageError, Reader};
 use crate::system::System;
@@ -53,6 +54,8 @@ pub struct Verified {
     pub partitions: Vec<PartitionReach>,
     /// EL2's own roots.
     pub el2: El2Reach,
+    /// Who reaches all memory past the tables, as the end of a sentence ([`crate::bus_masters`]).
+    pub exception: String,
 }
 
 /// Everything that the checks look at.
@@ -121,7 +124,19 @@ fn examine(context: &Context<'_>) -> (Verified, Findings) {
     let el2 = el2::check(context, &mut findings);
     segments::check(context, &el2, &mut findings);
     let (board, config) = (context.plan.board().to_owned(), context.plan.config().to_owned());
-    (Verified { board, config, partitions, el2 }, findings)
+    let exception = exception(&partitions);
+    if context.plan.exception() != exception {
+        findings.add(Violation::Exception { found: context.plan.exception().to_owned(), right: exception.clone() });
+    }
+    (Verified { board, config, partitions, el2, exception }, findings)
+}
+
+fn exception(partitions: &[PartitionReach]) -> String {
+    bus_masters::exception(
+        partitions
+            .iter()
+            .map(|partition| (partition.name.as_str(), partition.bus_masters.iter().map(String::as_str).collect())),
+    )
 }
 
 fn finish<T>(result: T, findings: Findings) -> Result<T, VerifyError> {

@@ -68,7 +68,10 @@ fn reach_lines(verified: &Verified) -> Vec<String> {
         }));
     }
     lines.push(format!("EL2, running, reaches {}", total(&verified.el2.run)));
-    lines.push(format!("{}: partitions share nothing with each other or with EL2", verified.config));
+    let Verified { config, exception, .. } = verified;
+    let exception = exception.trim_start_matches(", separated");
+    let comma = if exception.is_empty() { "" } else { "," };
+    lines.push(format!("{config}: partitions share nothing with each other or with EL2{comma}{exception}"));
     lines
 }
 

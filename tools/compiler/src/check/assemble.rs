@@ -116,6 +116,7 @@ impl Assembly<'_> {
             size: memory.size,
             access: memory.raw.access,
             line: line(memory.raw.name.span),
+            bus_master: false,
         });
         let pages = self.draft.pages.iter().map(|pages| Region {
             name: pages.name.clone(),
@@ -125,6 +126,7 @@ impl Assembly<'_> {
             size: pages.size,
             access: pages.access,
             line: line(pages.span),
+            bus_master: pages.bus_master && !self.board.smmu,
         });
         let mut regions: Vec<_> = memory.chain(pages).collect();
         regions.sort_by_key(|region| region.ipa);

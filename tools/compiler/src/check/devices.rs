@@ -76,6 +76,7 @@ fn page(given: &Given<'_>, block: PaSpan, granule: Granule, problems: &mut Probl
         size,
         access: given.raw.access.map_or(Access::RW, |access| Access { execute: false, ..access.value }),
         span: given.raw.name.span,
+        bus_master: given.device.bus_master,
     })
 }
 
@@ -110,6 +111,7 @@ fn join(last: &mut Pages, next: &Pages) {
     if !last.name.split('+').any(|name| name == next.name) {
         last.name = format!("{}+{}", last.name, next.name);
     }
+    last.bus_master |= next.bus_master;
     last.size = last.size.max(next.ipa + next.size - last.ipa);
 }
 

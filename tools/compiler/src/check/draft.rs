@@ -105,6 +105,8 @@ pub(super) struct Pages {
     pub access: Access,
     /// Where the configuration asks for it.
     pub span: Span,
+    /// Whether some of the registers are a bus master's.
+    pub bus_master: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -188,6 +190,7 @@ fn cpu_interface(raw: &Partition, board: &Board, granule: Granule, problems: &mu
         size: pages.size,
         access: Access::RW,
         span: raw.name.span,
+        bus_master: false,
     })
 }
 

@@ -52,13 +52,16 @@ fn add_partition(body: &mut String, partition: &PartitionView, colour: String) {
     );
     partition.regions.iter().for_each(|region| add_region(body, region));
     body.push_str("</table>\n");
+    if let Some(beyond) = partition.beyond_regions() {
+        let _ = writeln!(body, "<p><strong>{}.</strong></p>", escape(&beyond));
+    }
     if !interrupts.is_empty() {
         let _ = writeln!(body, "<p>Interrupts: {}.</p>", list(interrupts));
     }
 }
 
 fn add_region(body: &mut String, region: &RegionView) {
-    let RegionView { name, kind, ipa, pa, size: bytes, access } = region;
+    let RegionView { name, kind, ipa, pa, size: bytes, access, .. } = region;
     let (name, size) = (escape(name), size(*bytes));
     let _ = writeln!(
         body,

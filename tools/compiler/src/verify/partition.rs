@@ -1,6 +1,6 @@
 //! One partition: its registers, what its Stage-2 tables reach, and whether that is what its regions say.
 
-use septum_plan::record::{ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS};
+use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS};
 use septum_plan::{GicVersion, PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::walker::Walker;
 use septum_stage2::{Access, Memory};
@@ -17,6 +17,8 @@ pub struct PartitionReach {
     pub name: String,
     /// What its Stage-2 tables reach.
     pub reached: Reached,
+    /// Its regions with devices that reach all memory past these tables.
+    pub bus_masters: Vec<String>,
 }
 
 /// Walks `partition`'s tables and compares.
@@ -24,6 +26,7 @@ pub(super) fn check(context: &Context<'_>, partition: &PartitionRecord, findings
     let reach = walk(context, partition, findings);
     let one = One { context, partition, name: &reach.name };
     one.check_regions(&reach.reached, findings);
+    one.check_moved(&reach.bus_masters, findings);
     one.check_emulated(&reach.reached, findings);
     one.check_entry(&reach.reached, findings);
     reach
@@ -45,7 +48,9 @@ pub(super) fn walk(context: &Context<'_>, partition: &PartitionRecord, findings:
             }
         }
     }
-    PartitionReach { name, reached }
+    let masters = context.plan.regions_of(partition).iter().filter(|region| region.access & ACCESS_BUS_MASTER != 0);
+    let bus_masters = masters.map(|region| context.plan.text(region.name).to_owned()).collect();
+    PartitionReach { name, reached, bus_masters }
 }
 
 struct One<'a> {
@@ -92,6 +97,17 @@ impl One<'_> {
         if found != region.size {
             let (partition, missing) = (self.name.to_owned(), region.size - found);
             findings.add(Violation::Missing { partition, region: self.region_name(region), missing });
+        }
+    }
+
+    /// A bus master finds everything at its physical address, so the partition must see it there; but GICV, which no device
+    /// is told to write to, is seen in GICC's place.
+    fn check_moved(&self, masters: &[String], findings: &mut Findings) {
+        let Some(master) = masters.first() else { return };
+        let regions = self.context.plan.regions_of(self.partition).iter();
+        for region in regions.filter(|region| region.ipa != region.pa && region.ipa != self.partition.gicc_ipa) {
+            let (partition, master, region) = (self.name.to_owned(), master.clone(), self.region_name(region));
+            findings.add(Violation::Moved { partition, master, region });
         }
     }
 

@@ -2,7 +2,7 @@
 //!
 //! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
 
-use septum_plan::record::{NO_ADDRESS, flag};
+use septum_plan::record::{ACCESS_BUS_MASTER, NO_ADDRESS, flag};
 use septum_plan::{BootBlock, PartitionRecord, RegionKind, RegionRecord, boot};
 use septum_stage2::{Ipa, Pa};
 
@@ -181,6 +181,7 @@ impl One<'_> {
             && (Ipa::new(record.ipa), Pa::new(record.pa), record.size) == (region.ipa, region.pa, region.size)
             && RegionKind::from_code(record.kind) == Some(region.kind)
             && partition::access(record.access) == region.access
+            && (record.access & ACCESS_BUS_MASTER != 0) == region.bus_master
             && (record.owner as usize, record.line) == (self.index, region.line)
     }
 

@@ -118,6 +118,16 @@ pub enum Violation {
         /// How many bytes.
         missing: u64,
     },
+    /// A region that a bus master of the same partition finds elsewhere than the partition does.
+    #[error("partition `{partition}` sees region `{region}` elsewhere than its bus master `{master}` does")]
+    Moved {
+        /// The partition.
+        partition: String,
+        /// The bus master's region.
+        master: String,
+        /// The region.
+        region: String,
+    },
     /// Regions of a partition that overlap, wrap or are not sorted in the plan.
     #[error("region `{region}` of partition `{partition}` is out of order or overlaps the one before it")]
     RegionOrder {
@@ -225,6 +235,14 @@ pub enum Violation {
         ipa: u64,
         /// What is wrong with it.
         why: &'static str,
+    },
+    /// The log would say something else about bus masters than the regions.
+    #[error("the log would end its first record with \"{found}\" instead of \"{right}\"")]
+    Exception {
+        /// The plan's words.
+        found: String,
+        /// Those that the regions' bus masters make.
+        right: String,
     },
     /// Boot block, plan and tables do not tell the same.
     #[error("boot block and plan disagree about {0}")]

@@ -132,6 +132,7 @@ pub fn memory(name: &str, ipa: u64, pa: u64, size: u64, access: Access) -> Regio
         size,
         access,
         line: 9,
+        bus_master: false,
     }
 }
 
