@@ -36,7 +36,7 @@ fn inspection_report_and_proof_name_the_bus_masters_and_their_owner() {
     let words = "bus masters `emmc2`: they reach all memory past these tables";
     let text = report::text(&inspection);
     assert_eq!(text.matches(words).count(), 1, "{text}");
-    assert_eq!(report::html(&image).unwrap().matches(words).count(), 1);
+    assert_eq!(report::html(&image, None).unwrap().matches(words).count(), 1);
     let verified = verify(&image).unwrap();
     let masters = verified.partitions.iter().map(|partition| partition.bus_masters.clone());
     assert_eq!(masters.collect::<Vec<_>>(), [vec!["emmc2".to_owned()], vec![]]);

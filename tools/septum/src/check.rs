@@ -52,7 +52,9 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
 pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
     let bytes = fs::read(config).map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
-    check::check_bytes(&config.display().to_string(), bytes, &files).map_err(|problems| {
+    let checked = check::check_bytes(&config.display().to_string(), bytes, &files);
+    files.remark_on_board();
+    checked.map_err(|problems| {
         files.into_lack().unwrap_or_else(|| {
             match format {
                 Format::Human => eprint!("{}", problems.human(io::stderr().is_terminal())),

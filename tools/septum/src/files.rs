@@ -20,18 +20,31 @@ pub struct TreeFiles {
     cargo: Cargo,
     /// What the machine lacked, if anything: then it is not the configuration that is wrong.
     lack: RefCell<Option<Failure>>,
+    /// What is to be said of the board's file.
+    remark: RefCell<Option<String>>,
 }
 
 impl TreeFiles {
     /// The files of `tree`, for the configuration at `config`.
     pub fn new(tree: &Path, config: &Path) -> Self {
         let folder = config.parent().map(Path::to_owned).unwrap_or_default();
-        Self { tree: tree.to_owned(), folder, cargo: Cargo::new(tree), lack: RefCell::new(None) }
+        Self {
+            tree: tree.to_owned(),
+            folder,
+            cargo: Cargo::new(tree),
+            lack: RefCell::new(None),
+            remark: RefCell::new(None),
+        }
     }
 
     /// What the machine lacked when something was asked for.
     pub fn into_lack(self) -> Option<Failure> {
         self.lack.into_inner()
+    }
+
+    /// Says of the board's file what is to be said, whether the configuration is right or wrong.
+    pub fn remark_on_board(&self) {
+        self.remark.borrow().iter().for_each(|remark| eprintln!("note: {remark}"));
     }
 
     /// Where boards are looked for: beside the configuration, for boards of the user's own, then in the tree.
@@ -64,10 +77,22 @@ impl Files for TreeFiles {
         }
         let files = self.board_folders().map(|folder| folder.join(name).join("board.toml"));
         let path = files.into_iter().find(|file| file.exists()).ok_or(FileError::Missing)?;
+        self.remark.replace(self.board_remark(name));
         let loaded = load(&path)?;
         // Messages name the tree's own boards as the tree does.
         let shown = path.strip_prefix(&self.tree).map_or(loaded.path, Path::to_owned);
         Ok(Loaded { path: shown, bytes: loaded.bytes })
+    }
+
+    fn board_remark(&self, name: &str) -> Option<String> {
+        let file = |folder: PathBuf| folder.join(name).join("board.toml").canonicalize().ok();
+        let [beside, own] = self.board_folders().map(file);
+        let instead = match own {
+            own if own == beside => return None,
+            Some(_) => ", in place of Septum's own of that name",
+            None => "",
+        };
+        beside.map(|_| format!("board `{name}` is boards/{name}/board.toml beside the configuration{instead}"))
     }
 
     fn partitions(&self) -> Vec<String> {

@@ -170,6 +170,31 @@ fn what_is_no_image_is_refused_without_a_panic() {
     }
 }
 
+#[test]
+fn a_board_beside_the_configuration_is_named_and_so_is_what_it_shadows() {
+    let folder = folder("shadow");
+    let text = fs::read_to_string(tree().join(GOOD)).unwrap();
+    for board in ["qemu-virt", "mine"] {
+        fs::create_dir_all(folder.join("boards").join(board)).unwrap();
+        let file = folder.join("boards").join(board).join("board.toml");
+        fs::copy(tree().join("boards/qemu-virt/board.toml"), file).unwrap();
+        let config = folder.join(board).with_extension("toml");
+        fs::write(&config, text.replace("board = \"qemu-virt\"", &format!("board = \"{board}\""))).unwrap();
+        let output = septum(&["check", config.to_str().unwrap()]);
+        assert_code(&output, 0);
+        let instead = if board == "mine" { "" } else { ", in place of Septum's own of that name" };
+        let remark = format!("board `{board}` is boards/{board}/board.toml beside the configuration{instead}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), format!("note: {remark}\n"));
+        let out = folder.join("out");
+        let output = septum(&["build", config.to_str().unwrap(), "--out", out.to_str().unwrap()]);
+        assert_code(&output, 0);
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("note: {remark}\n")));
+        let page = fs::read_to_string(out.join("report.html")).unwrap();
+        assert!(page.contains(&format!("<p><strong>{remark}.</strong></p>")));
+    }
+    assert!(septum(&["check", GOOD]).stderr.is_empty());
+}
+
 /// A little-endian number in an image.
 fn word(image: &[u8], offset: usize) -> usize {
     u64::from_le_bytes(image[offset..offset + 8].try_into().unwrap()).try_into().unwrap()

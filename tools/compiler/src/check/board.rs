@@ -24,7 +24,8 @@ pub(super) fn read(config: &Config, files: &dyn Files, problems: &mut Problems) 
     let source = text(&loaded.path.to_string_lossy(), loaded.bytes, problems)?;
     let file = problems.sources.add(source.clone());
     let node = parse(&source.text, file, problems)?;
-    board::read(file, &node, Wanted { name, variant: config.variant.as_ref() }, problems)
+    let board = board::read(file, &node, Wanted { name, variant: config.variant.as_ref() }, problems)?;
+    Some(Board { remark: files.board_remark(&name.value), ..board })
 }
 
 fn unknown_board(name: &Spanned<String>, known: &[String]) -> Problem {

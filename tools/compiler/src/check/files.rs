@@ -13,6 +13,11 @@ pub trait Files {
     /// Where there is none, or it cannot be read.
     fn board(&self, name: &str) -> Result<Loaded, FileError>;
 
+    /// What is to be said of the file that [`Files::board`] gave for `name`, where that is not Septum's own.
+    fn board_remark(&self, _name: &str) -> Option<String> {
+        None
+    }
+
     /// The partition crates that there are, for suggestions.
     fn partitions(&self) -> Vec<String>;
 

@@ -91,6 +91,7 @@ pub fn virt_board() -> Board {
         devices: vec![uart("uart0", 0x0900_0000, 33), uart("uart1", 0x0904_0000, 40)],
         smmu: false,
         twin: None,
+        remark: None,
         other_twin: None,
     }
 }
