@@ -19,6 +19,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::output;
 use crate::setup;
 use machine::Prepared;
 use report::Report;
@@ -73,9 +74,9 @@ pub fn run(tree: &Path, json: bool, compare: Option<&Path>) -> Result<(), Failur
     let before = compare.map(read).transpose().map_err(Failure::input)?;
     let report = measure(tree)?;
     match (json, before) {
-        (true, _) => print!("{}", report.to_json()),
-        (false, Some(before)) => print!("{}", report.compared_with(&before)),
-        (false, None) => print!("{report}"),
+        (true, _) => output::show(report.to_json())?,
+        (false, Some(before)) => output::show(report.compared_with(&before))?,
+        (false, None) => output::show(report)?,
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::cargo::Cargo;
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::output;
 
 /// The image's file name.
 pub const IMAGE: &str = "septum.img";
@@ -64,8 +65,7 @@ pub fn run(tree: &Path, config: &Path, out: Option<&Path>) -> Result<(), Failure
         return Err(Failure::input(OutputError::NoFolder(out)));
     }
     let built = build(tree, config, &out)?;
-    println!("{}", built.image.display());
-    Ok(())
+    Ok(output::show_line(built.image.display())?)
 }
 
 /// Builds `config` into the folder `out`.

@@ -9,6 +9,7 @@ use septum_compiler::system::System;
 
 use crate::failure::Failure;
 use crate::files::TreeFiles;
+use crate::output;
 
 /// How problems are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -33,14 +34,15 @@ struct ReadError {
 /// # Errors
 /// It is not, or cannot be read: exit code 1. Something that it names could not be fetched: exit code 3.
 pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
-    let system = checked(tree, config, format).inspect_err(|failure| {
-        if format == Format::Json && !matches!(failure, Failure::Reported) {
-            println!("{}", unplaced(config, failure));
+    let system = checked(tree, config, format).or_else(|failure| {
+        if format == Format::Json && !matches!(failure, Failure::Reported | Failure::Unread) {
+            output::show_line(unplaced(config, &failure))?;
         }
+        Err(failure)
     })?;
     match format {
-        Format::Json => println!("[]"),
-        Format::Human => println!("{}", summary(&system)),
+        Format::Json => output::show_line("[]")?,
+        Format::Human => output::show_line(summary(&system))?,
     }
     Ok(())
 }
@@ -55,12 +57,12 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
     let checked = check::check_bytes(&config.display().to_string(), bytes, &files);
     files.remark_on_board();
     checked.map_err(|problems| {
-        files.into_lack().unwrap_or_else(|| {
-            match format {
-                Format::Human => eprint!("{}", problems.human(io::stderr().is_terminal())),
-                Format::Json => print!("{}", problems.json()),
+        files.into_lack().unwrap_or_else(|| match format {
+            Format::Human => {
+                output::tell(problems.human(io::stderr().is_terminal()));
+                Failure::Reported
             }
-            Failure::Reported
+            Format::Json => output::show(problems.json()).map_or_else(Failure::from, |()| Failure::Reported),
         })
     })
 }

@@ -7,6 +7,7 @@ use septum_compiler::explain;
 
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::output;
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,8 +43,10 @@ impl FromStr for Question {
 pub fn run(tree: &Path, config: &Path, question: Question) -> Result<(), Failure> {
     let system = check::checked(tree, config, Format::Human)?;
     match question {
-        Question::Address(address) => print!("{}", explain::address(&system, address)),
-        Question::Interrupt(intid) => print!("{}", explain::interrupt(&system, intid).map_err(Failure::input)?),
+        Question::Address(address) => output::show(explain::address(&system, address))?,
+        Question::Interrupt(intid) => {
+            output::show(explain::interrupt(&system, intid).map_err(Failure::input)?)?;
+        }
     }
     Ok(())
 }

@@ -4,6 +4,8 @@
 use std::error::Error;
 use std::process::ExitCode;
 
+use crate::output::{self, OutputError};
+
 /// A command's failure.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
@@ -16,6 +18,10 @@ pub enum Failure {
     /// Something is missing that only the machine's owner can provide. Exit code 3.
     #[error(transparent)]
     Environment(Box<dyn Error>),
+    /// Nobody reads the output any more: the end, without a word. Exit code 141, as a shell shows it for tools that SIGPIPE
+    /// (13) ends.
+    #[error("")]
+    Unread,
 }
 
 impl Failure {
@@ -31,8 +37,8 @@ impl Failure {
 
     /// Prints what is to be said, on stderr, and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        if !matches!(self, Self::Reported) {
-            eprintln!("error: {self}");
+        if !matches!(self, Self::Reported | Self::Unread) {
+            output::tell(format_args!("error: {self}\n"));
         }
         ExitCode::from(self.code())
     }
@@ -41,6 +47,16 @@ impl Failure {
         match self {
             Self::Input(_) | Self::Reported => 1,
             Self::Environment(_) => 3,
+            Self::Unread => 128 + 13,
+        }
+    }
+}
+
+impl From<OutputError> for Failure {
+    fn from(error: OutputError) -> Self {
+        match error {
+            OutputError::Closed => Self::Unread,
+            unwritable @ OutputError::Unwritable(_) => Self::environment(unwritable),
         }
     }
 }

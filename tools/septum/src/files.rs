@@ -9,6 +9,7 @@ use septum_compiler::check::{FileError, Files, Loaded};
 
 use crate::cargo::Cargo;
 use crate::failure::Failure;
+use crate::output;
 use crate::setup::{self, guests};
 
 /// The files of one source tree, for one configuration.
@@ -44,7 +45,7 @@ impl TreeFiles {
 
     /// Says of the board's file what is to be said, whether the configuration is right or wrong.
     pub fn remark_on_board(&self) {
-        self.remark.borrow().iter().for_each(|remark| eprintln!("note: {remark}"));
+        self.remark.borrow().iter().for_each(|remark| output::tell(format_args!("note: {remark}\n")));
     }
 
     /// Where boards are looked for: beside the configuration, for boards of the user's own, then in the tree.

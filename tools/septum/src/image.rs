@@ -10,6 +10,7 @@ use septum_compiler::verify::{self, Reached, Verified, VerifyError};
 
 use crate::build;
 use crate::failure::Failure;
+use crate::output;
 
 /// Why an image is refused.
 #[derive(Debug, thiserror::Error)]
@@ -33,8 +34,8 @@ pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
     };
     let inspection = inspect::inspect(&image).map_err(refused(subject)).map_err(Failure::input)?;
     match json {
-        true => print!("{}", to_json(&inspection)),
-        false => print!("{}", report::text(&inspection)),
+        true => output::show(to_json(&inspection))?,
+        false => output::show(report::text(&inspection))?,
     }
     Ok(())
 }
@@ -46,8 +47,7 @@ pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
 pub fn verify(image: &Path) -> Result<(), Failure> {
     let bytes = read(image).map_err(Failure::input)?;
     let verified = verify::verify(&bytes).map_err(refused(image)).map_err(Failure::input)?;
-    reach_lines(&verified).iter().for_each(|line| println!("{line}"));
-    Ok(())
+    Ok(reach_lines(&verified).iter().try_for_each(output::show_line)?)
 }
 
 /// What is in an image, as `inspect --json` and plan.json show it.

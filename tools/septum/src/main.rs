@@ -1,8 +1,9 @@
 //! The command line. Thin: every command is a module of its own, and what they decide is septum-compiler's.
 //!
 //! Exit codes: 0 done; 1 the input is wrong, or what ran did not do what was waited for; 2 usage; 3 the environment
-//! lacks something.
+//! lacks something; 141 nobody reads the output any more.
 #![forbid(unsafe_code)]
+#![deny(clippy::print_stdout, clippy::print_stderr)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
@@ -16,6 +17,7 @@ mod failure;
 mod files;
 mod image;
 mod log;
+mod output;
 mod process;
 mod run;
 mod setup;

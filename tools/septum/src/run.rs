@@ -18,6 +18,7 @@ use crate::build::{self, Built};
 use crate::failure::Failure;
 use crate::log::legend::Legend;
 use crate::log::record::LastWords;
+use crate::output::{self, OutputError};
 use crate::setup::emulator::Emulator;
 use crate::setup::{self, guests};
 use other_image::OtherImage;
@@ -145,7 +146,11 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     let built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
     let Built { system, image, el2 } = &built;
     if let Some(other) = other {
-        other.warnings(system).map_err(Failure::input)?.iter().for_each(|warning| eprintln!("{warning}"));
+        other
+            .warnings(system)
+            .map_err(Failure::input)?
+            .iter()
+            .for_each(|warning| output::tell(format_args!("{warning}\n")));
     }
     let image = options.image.as_ref().unwrap_or(image);
     let twin = system.board.twin.as_ref().ok_or_else(|| Failure::input(RunError::no_twin(system)))?;
@@ -169,7 +174,15 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     }
     let legend = Legend::new(system, el2);
     let outcome = Session::start(&machine, &ports, recipient, legend, options).and_then(Session::watch);
-    judge(outcome.map_err(|error| Failure::environment(RunError::Machine(error)))?, options).map_err(Failure::input)
+    judge(outcome.map_err(lost)?, options).map_err(Failure::input)
+}
+
+/// The run cannot go on: the output is gone, or the machine.
+fn lost(error: io::Error) -> Failure {
+    match error.downcast::<OutputError>() {
+        Ok(output) => output.into(),
+        Err(error) => Failure::environment(RunError::Machine(error)),
+    }
 }
 
 fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {

@@ -12,6 +12,7 @@ mod sources;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::output;
 use emulator::Emulator;
 
 /// No guest has the name.
@@ -30,12 +31,11 @@ pub fn run(tree: &Path, wanted: &[String]) -> Result<(), Failure> {
     for name in wanted {
         let path = guests::obtain(name, &say).map_err(Failure::environment)?;
         let path = path.ok_or_else(|| Failure::input(UnknownGuest { name: name.clone() }))?;
-        println!("{name}: {}", path.display());
+        output::show_line(format_args!("{name}: {}", path.display()))?;
     }
     let emulator = Emulator::obtain(&say).map_err(Failure::environment)?;
-    println!("QEMU {}: {}", emulator.version, emulator.program.display());
-    println!("guests: fetched when a configuration names them, or now by `--guest NAME`");
-    Ok(())
+    output::show_line(format_args!("QEMU {}: {}", emulator.version, emulator.program.display()))?;
+    Ok(output::show_line("guests: fetched when a configuration names them, or now by `--guest NAME`")?)
 }
 
 /// Gets the Rust targets alone.
@@ -48,5 +48,5 @@ pub fn rust(tree: &Path) -> Result<(), Failure> {
 
 /// Tells the user of work that takes long, on stderr.
 pub fn say(what: &str) {
-    eprintln!("septum: {what}");
+    output::tell(format_args!("septum: {what}\n"));
 }

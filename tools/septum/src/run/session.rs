@@ -17,6 +17,7 @@ use crate::log::legend::Legend;
 use crate::log::line::{Kind, Line};
 use crate::log::record::{self, LastWords};
 use crate::log::stream::LogStream;
+use crate::output;
 
 /// How long a line is silent before what has come of it is shown.
 const SILENCE: Duration = Duration::from_millis(300);
@@ -70,6 +71,11 @@ pub struct Session<'a> {
     interactive: bool,
 }
 
+/// Shows a line; the error is an [`output::OutputError`] inside.
+fn print(line: &Line) -> io::Result<()> {
+    output::show_line(line).map_err(io::Error::other)
+}
+
 impl<'a> Session<'a> {
     /// Starts the machine and the threads that read its lines; what the user types goes to `recipient`.
     ///
@@ -95,7 +101,7 @@ impl<'a> Session<'a> {
             terminals.insert(Port::Serial(*index), Terminal::new(name, Kind::Serial));
         }
         let interactive = forward_input(recipient.and_then(|port| wires.get(&port)))?;
-        let deadline = options.timeout.map(|timeout| Instant::now() + timeout);
+        let deadline = options.timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let answers = options.answers.iter().cloned().collect();
         Ok(Self {
             machine,
@@ -126,13 +132,13 @@ impl<'a> Session<'a> {
                 return Ok(Outcome::Seen);
             }
             if self.interactive {
-                self.show_unfinished(SILENCE);
+                self.show_unfinished(SILENCE)?;
             }
             if self.last_words.is_some_and(|(at, _)| at.elapsed() > SWITCH_OFF) {
                 return self.stay_on();
             }
             if self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-                self.show_unfinished(Duration::ZERO);
+                self.show_unfinished(Duration::ZERO)?;
                 return Ok(Outcome::Timeout);
             }
         }
@@ -142,7 +148,7 @@ impl<'a> Session<'a> {
     fn show(&mut self, event: Event) -> io::Result<bool> {
         match event {
             Event::Log(line) if line.kind == Kind::Console => self.show_console(&line),
-            Event::Log(line) => Ok(self.show_record(&line)),
+            Event::Log(line) => self.show_record(&line),
             Event::Serial(index, bytes) => {
                 let port = Port::Serial(index);
                 let lines = self.terminals.get_mut(&port).map(|terminal| terminal.push(&bytes)).unwrap_or_default();
@@ -158,7 +164,7 @@ impl<'a> Session<'a> {
         self.follow(&port, &lines)
     }
 
-    fn show_record(&mut self, line: &Line) -> bool {
+    fn show_record(&mut self, line: &Line) -> io::Result<bool> {
         if matches!(line.kind, Kind::Hypervisor | Kind::Serial) {
             let words = record::last_words(&line.text);
             self.last_words = words.map(|words| (Instant::now(), words)).or(self.last_words);
@@ -168,7 +174,7 @@ impl<'a> Session<'a> {
         let console = left.and_then(|partition| self.terminals.get_mut(&Port::Console(partition.to_owned())));
         let cut = console.and_then(Terminal::flush);
         let lines = cut.iter().chain([line]);
-        lines.fold(false, |seen, line| self.print(line) | seen)
+        self.print_all(lines)
     }
 
     /// Something has come at `port`, and `lines` are whole: answers prompts, and prints; whether it holds the text that is
@@ -179,7 +185,7 @@ impl<'a> Session<'a> {
         let holds = |line: &Line| until.is_some_and(|text| line.to_string().contains(text));
         let terminal = self.terminals.get_mut(port).filter(|terminal| terminal.unfinished().is_some_and(|l| holds(&l)));
         let unfinished = terminal.and_then(Terminal::flush);
-        Ok(lines.iter().chain(&unfinished).fold(false, |seen, line| self.print(line) | seen))
+        self.print_all(lines.iter().chain(&unfinished))
     }
 
     /// Answers the prompts that have come, in the order of the answers.
@@ -195,27 +201,30 @@ impl<'a> Session<'a> {
         Ok(())
     }
 
-    /// Prints a line; whether it holds the text that is waited for.
-    fn print(&self, line: &Line) -> bool {
-        println!("{line}");
-        self.options.until.as_ref().is_some_and(|text| line.to_string().contains(text))
+    /// Prints lines; whether one holds the text that is waited for.
+    fn print_all<'b>(&self, lines: impl IntoIterator<Item = &'b Line>) -> io::Result<bool> {
+        let mut seen = false;
+        for line in lines {
+            print(line)?;
+            seen |= self.options.until.as_ref().is_some_and(|text| line.to_string().contains(text));
+        }
+        Ok(seen)
     }
 
     /// Shows lines that nothing has followed for `silence`, such as prompts. What was waited for has been found before.
-    fn show_unfinished(&mut self, silence: Duration) {
-        for line in self.terminals.values_mut().filter_map(|terminal| terminal.flush_after(silence)) {
-            println!("{line}");
-        }
+    fn show_unfinished(&mut self, silence: Duration) -> io::Result<()> {
+        let mut lines = self.terminals.values_mut().filter_map(|terminal| terminal.flush_after(silence));
+        lines.try_for_each(|line| print(&line))
     }
 
     fn off(mut self) -> io::Result<Outcome> {
-        self.show_unfinished(Duration::ZERO);
+        self.show_unfinished(Duration::ZERO)?;
         let status = self.machine.wait()?;
         Ok(self.ended(status))
     }
 
     fn stay_on(mut self) -> io::Result<Outcome> {
-        self.show_unfinished(Duration::ZERO);
+        self.show_unfinished(Duration::ZERO)?;
         Ok(self.ended(ExitStatus::default()))
     }
 
