@@ -11,7 +11,7 @@
 use core::sync::atomic::{AtomicU8, AtomicU32, Ordering::Relaxed};
 
 /// Bytes of its register page.
-pub const PAGE_BYTES: u64 = 0x1000;
+pub const PAGE_BYTES: u64 = septum_plan::frames::PL011_BYTES;
 
 /// Depth of the receive FIFO in bytes, as in revision r1p5, which the identification registers state.
 const RECEIVE_DEPTH: u32 = 32;

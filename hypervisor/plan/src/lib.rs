@@ -5,6 +5,7 @@
 //! * [`plan`]: the checked view of a plan's bytes ([`Plan::parse`]), the only way to read one;
 //! * [`space`]: EL2's virtual address space;
 //! * [`seal`]: the hash over boot block, plan, tables and payloads;
+//! * [`frames`]: register frames of interrupt controllers and consoles, and which of them EL2 emulates where;
 //! * [`call`]: the numbers of the calls that a partition may make.
 //!
 //! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
@@ -13,6 +14,7 @@
 
 pub mod boot;
 pub mod call;
+pub mod frames;
 pub mod plan;
 pub mod record;
 pub mod seal;

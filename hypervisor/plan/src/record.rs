@@ -246,7 +246,7 @@ pub struct PartitionRecord {
     pub gicd_ipa: u64,
     /// IPA of the GICv2 CPU interface (GICV, mapped by Stage-2), or [`NO_ADDRESS`].
     pub gicc_ipa: u64,
-    /// IPA of the first emulated redistributor (0x20000 bytes each, one per virtual core), or [`NO_ADDRESS`].
+    /// IPA of the first emulated redistributor ([`crate::frames::GICR_BYTES`] each, one per virtual core), or [`NO_ADDRESS`].
     pub gicr_ipa: u64,
     /// IPA of the emulated PL011, or [`NO_ADDRESS`].
     pub console_ipa: u64,

@@ -4,10 +4,8 @@ use core::arch::asm;
 
 use septum_guest::{Width, hypercall, probe};
 use septum_plan::call::information;
+use septum_plan::frames::{GICD_V2_BYTES, GICD_V3_BYTES, GICR_BYTES};
 
-/// Bytes of the distributor's frame, and of one redistributor's.
-const GICD_BYTES: u64 = 0x1_0000;
-const GICR_BYTES: u64 = 0x2_0000;
 const GICD_SGIR: u64 = 0xf00;
 
 fn distributor() -> u64 {
@@ -29,7 +27,7 @@ pub fn sweep() {
 
 /// A GICv2's distributor has one page.
 fn frame_bytes() -> u64 {
-    if hypercall::information(information::GIC_VERSION) == Some(2) { 0x1000 } else { GICD_BYTES }
+    if hypercall::information(information::GIC_VERSION) == Some(2) { GICD_V2_BYTES } else { GICD_V3_BYTES }
 }
 
 fn touch(address: u64, width: Width) {

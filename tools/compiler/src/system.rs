@@ -1,6 +1,7 @@
 //! The checked whole: one board, its partitions, every address decided. Only the checker makes a [`System`].
 
-use septum_plan::RegionKind;
+use septum_plan::frames::{self, Frame, Places};
+use septum_plan::{GicVersion, RegionKind};
 use septum_stage2::geometry::Geometry;
 use septum_stage2::{Access, Ipa, Pa};
 
@@ -65,6 +66,13 @@ pub struct Partition {
     pub trap_physical_timer: bool,
 }
 
+impl Partition {
+    /// What EL2 emulates for it, as it sees it, on a board whose interrupt controller is of `version`.
+    pub fn emulated(&self, version: GicVersion) -> impl Iterator<Item = Frame> {
+        self.gic.places(self.console.map(|console| console.ipa)).frames(version, self.cpus.len())
+    }
+}
+
 /// Where a partition sees its interrupt controller.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GuestGic {
@@ -72,8 +80,17 @@ pub struct GuestGic {
     pub distributor: Option<Ipa>,
     /// GICv2's CPU interface; the GICV frames are mapped there as a device region.
     pub cpu_interface: Option<Ipa>,
-    /// First emulated redistributor (GICv3), 0x20000 bytes per virtual core.
+    /// First emulated redistributor (GICv3), [`frames::GICR_BYTES`] per virtual core.
     pub redistributors: Option<Ipa>,
+}
+
+impl GuestGic {
+    /// Where its emulated parts and a console are seen.
+    pub fn places(self, console: Option<Ipa>) -> Places {
+        let [distributor, redistributors, console] =
+            [self.distributor, self.redistributors, console].map(|ipa| ipa.map(Ipa::get));
+        Places { distributor, redistributors, console }
+    }
 }
 
 /// A partition's emulated PL011.
@@ -91,7 +108,7 @@ impl GuestConsole {
     /// that finds it.
     pub const IPA: u64 = 0x900_0000;
     /// Bytes of its registers.
-    pub const BYTES: u64 = 0x1000;
+    pub const BYTES: u64 = frames::PL011_BYTES;
     /// Its interrupt in QEMU's machine `virt`.
     const INTID: u32 = 33;
 
@@ -107,8 +124,10 @@ impl GuestConsole {
 /// A mapped range.
 #[derive(Clone, Debug)]
 pub struct Region {
-    /// TOML name of the memory, or the board's name of the device.
+    /// TOML name of the memory, or the board's name of the device; several devices' names are joined by `+`.
     pub name: String,
+    /// The board's names of the devices whose registers lie there, by page, then as the configuration has them; none for memory and GICV.
+    pub devices: Vec<String>,
     /// Memory, device or channel.
     pub kind: RegionKind,
     /// Where the partition sees it.
@@ -123,6 +142,13 @@ pub struct Region {
     pub line: u32,
     /// Whether a device lies there that reads and writes all physical memory, as no SMMU stands before it.
     pub bus_master: bool,
+}
+
+impl Region {
+    /// Whether registers of the board's device `name` lie there.
+    pub fn has_device(&self, name: &str) -> bool {
+        self.devices.iter().any(|device| device == name)
+    }
 }
 
 /// Bytes that are put into a partition's memory before it starts.

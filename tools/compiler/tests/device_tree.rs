@@ -11,19 +11,14 @@ use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 use septum_compiler::board::Board;
 use septum_compiler::device_tree::{Chosen, DeviceTreeError, generate};
-use septum_compiler::system::{GuestConsole, Partition, Region};
-use septum_plan::RegionKind;
+use septum_compiler::system::{GuestConsole, Partition};
 use septum_stage2::{Access, Ipa};
-use support::{memory, partition, rpi4_board, virt_board};
+use support::{memory, partition, registers, rpi4_board, virt_board};
 
 /// A guest with two cores, its memory not where the board has it, and the board's first UART at `uart_ipa`.
 fn guest(board: &Board, uart_ipa: u64) -> Partition {
     let device = &board.devices[0];
-    let registers = &device.registers[0];
-    let uart = Region {
-        kind: RegionKind::Device,
-        ..memory(&device.name, uart_ipa, registers.start.get(), registers.size, Access::RW)
-    };
+    let uart = registers(device, uart_ipa);
     let environment = memory("environment", 0x400_0000, 0x4f00_0000, 0x4_0000, Access::RW);
     let ram = memory("ram", 0x4000_0000, 0x5000_0000, 0x1000_0000, Access::RWX);
     let mut guest = partition(board, "guest", 1, vec![ram, environment, uart]);

@@ -9,13 +9,12 @@ use proptest::prelude::*;
 use septum_compiler::board::Board;
 use septum_compiler::device_tree::{Chosen, ParseError, check, generate, parse};
 use septum_compiler::system::{Partition, Region};
-use septum_plan::RegionKind;
 use septum_stage2::Access;
-use support::{memory, partition, rpi4_board, virt_board};
+use support::{memory, partition, registers, rpi4_board, virt_board};
 
 fn device(board: &Board, index: usize) -> Region {
-    let (device, at) = (&board.devices[index], board.devices[index].registers[0]);
-    Region { kind: RegionKind::Device, ..memory(&device.name, at.start.get(), at.start.get(), at.size, Access::RW) }
+    let device = &board.devices[index];
+    registers(device, device.registers[0].start.get())
 }
 
 /// Two partitions: `linux` has device 0 and two cores, `control` has device 1.

@@ -54,7 +54,7 @@ pub const GICR_WAKER: u32 = 0x014;
 /// Where a redistributor's SGI frame starts; within it, the offsets are the distributor's for INTIDs 0 to 31.
 pub const GICR_SGI_FRAME: u32 = 0x1_0000;
 /// Bytes of one redistributor without virtual LPIs: its two frames.
-pub const GICR_BYTES: u32 = 0x2_0000;
+pub const GICR_BYTES: u32 = septum_plan::frames::GICR_BYTES as u32;
 
 /// GICC_CTLR.
 pub const GICC_CTLR: u32 = 0x000;

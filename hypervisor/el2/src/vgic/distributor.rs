@@ -4,6 +4,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use septum_plan::frames::{GICD_V2_BYTES, GICD_V3_BYTES};
+
 use super::bits::Scope;
 use super::state::work;
 use super::{Hardware, IIDR, Vgic};
@@ -19,7 +21,7 @@ const PIDR2_V3: u32 = 0x3b;
 
 /// Bytes of the guest's GICD frame.
 pub const fn frame_bytes(v3: bool) -> u32 {
-    if v3 { 0x1_0000 } else { 0x1000 }
+    if v3 { GICD_V3_BYTES as u32 } else { GICD_V2_BYTES as u32 }
 }
 
 impl<H: Hardware> Vgic<'_, H> {

@@ -2,6 +2,8 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use septum_plan::frames::GICR_BYTES;
+
 use super::bits::Scope;
 use super::state::Mailbox;
 use super::{Hardware, IIDR, Vgic, virtual_affinity};
@@ -16,12 +18,12 @@ const PIDR2: u32 = 0x3b;
 
 /// Bytes of the guest's redistributors.
 pub const fn frames_bytes(vcpus: usize) -> u64 {
-    (vcpus as u64) << 17
+    (vcpus as u64).wrapping_mul(GICR_BYTES)
 }
 
 /// Offset of virtual core `vcpu`'s SGI frame from the first redistributor, in bytes.
 pub const fn private_frame(vcpu: u16) -> u64 {
-    (vcpu as u64) << 17 | offset::GICR_SGI_FRAME as u64
+    (vcpu as u64).wrapping_mul(GICR_BYTES) | offset::GICR_SGI_FRAME as u64
 }
 
 impl<H: Hardware> Vgic<'_, H> {

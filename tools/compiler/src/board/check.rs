@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use septum_plan::{CoreStart, GicVersion, space};
+use septum_plan::{CoreStart, GicVersion, frames, space};
 use septum_stage2::PaRange;
 
 use super::raw::{Raw, RawDevice};
@@ -19,8 +19,8 @@ const FIRST_SPI: u32 = 32;
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
 const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
-/// Bytes of one core's redistributor frames RD_base and SGI_base (GICv3 12.10).
-pub const REDISTRIBUTOR_BYTES: u64 = 0x2_0000;
+/// Bytes from one core's redistributor to the next one's.
+pub const REDISTRIBUTOR_BYTES: u64 = frames::GICR_BYTES;
 
 /// Reports every contradiction; the PARange where nothing is wrong.
 pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
@@ -174,9 +174,27 @@ fn check_gic_sizes(raw: &Raw, problems: &mut Problems) {
         let problem = Problem::new(Code::BoardGic, frames.span, "fewer redistributors than cores");
         problems.add(problem.here(format!("{} cores need {} bytes", raw.cores.value.len(), show::address(bytes))));
     }
+    check_frames(raw, problems);
     if raw.gic.spis.value > SPIS_MAX {
         let message = format!("no GIC has {} SPIs", raw.gic.spis.value);
         problems.add(Problem::new(Code::BoardGic, raw.gic.spis.span, message).here(format!("at most {SPIS_MAX}")));
+    }
+}
+
+/// EL2 drives each frame to its end, and GICv2 guests use both pages of their CPU interface.
+fn check_frames(raw: &Raw, problems: &mut Problems) {
+    let gic = &raw.gic;
+    let frames = [
+        ("distributor", Some(gic.distributor), frames::gicd_bytes(gic.version.value)),
+        ("cpu-interface", gic.cpu_interface, frames::GICC_BYTES),
+        ("virtual-control", gic.virtual_control, frames::GICH_BYTES),
+        ("virtual-cpu", gic.virtual_cpu, frames::GICC_BYTES),
+    ];
+    for (key, range, bytes) in frames {
+        let Some(range) = range.filter(|range| range.value.size < bytes) else { continue };
+        let message = format!("`{key}` of the interrupt controller is too short");
+        let problem = Problem::new(Code::BoardGic, range.span, message);
+        problems.add(problem.here(format!("this version has {} bytes", show::address(bytes))));
     }
 }
 

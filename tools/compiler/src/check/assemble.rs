@@ -110,6 +110,7 @@ impl Assembly<'_> {
         let line = |span| problems.sources.position(span).line;
         let memory = self.draft.memory.iter().zip(self.places).map(|(memory, place)| Region {
             name: memory.raw.name.value.clone(),
+            devices: Vec::new(),
             kind: RegionKind::Memory,
             ipa: Ipa::new(memory.ipa.unwrap_or(*place)),
             pa: Pa::new(*place),
@@ -119,7 +120,8 @@ impl Assembly<'_> {
             bus_master: false,
         });
         let pages = self.draft.pages.iter().map(|pages| Region {
-            name: pages.name.clone(),
+            name: pages.name(),
+            devices: pages.devices.clone(),
             kind: RegionKind::Device,
             ipa: Ipa::new(pages.ipa),
             pa: Pa::new(pages.pa),

@@ -70,7 +70,7 @@ fn page(given: &Given<'_>, block: PaSpan, granule: Granule, problems: &mut Probl
         Some(ipa) => moved(given, block, bytes, ipa, problems)?,
     };
     Some(Pages {
-        name: given.device.name.clone(),
+        devices: vec![given.device.name.clone()],
         ipa,
         pa: start,
         size,
@@ -108,8 +108,10 @@ fn continues(last: &Pages, next: &Pages) -> bool {
 }
 
 fn join(last: &mut Pages, next: &Pages) {
-    if !last.name.split('+').any(|name| name == next.name) {
-        last.name = format!("{}+{}", last.name, next.name);
+    for device in &next.devices {
+        if !last.devices.contains(device) {
+            last.devices.push(device.clone());
+        }
     }
     last.bus_master |= next.bus_master;
     last.size = last.size.max(next.ipa + next.size - last.ipa);
@@ -129,7 +131,7 @@ fn check_addresses(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems)
     for (draft, pages) in drafts.iter().flat_map(|draft| draft.pages.iter().map(move |pages| (draft, pages))) {
         if pages.ipa.checked_add(pages.size).is_none_or(|end| end > limit) {
             let message =
-                format!("device `{}` of partition `{}` is seen beyond its addresses", pages.name, draft.name());
+                format!("device `{}` of partition `{}` is seen beyond its addresses", pages.name(), draft.name());
             let problem = Problem::new(Code::BeyondIpaSize, pages.span, message).here(show::address(pages.ipa));
             problems.add(problem.help(format!("it must end by {}", show::address(limit))));
         }
@@ -185,7 +187,7 @@ enum Party<'a> {
     /// Pages of a partition.
     Owner(&'a Draft<'a>, &'a Pages),
     /// Something that EL2 uses.
-    El2(&'a str),
+    El2(&'a El2Block<'a>),
     /// A device that masters the bus and is given to nobody.
     Master(&'a Device),
     /// RAM.
@@ -195,7 +197,7 @@ enum Party<'a> {
 fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, problems: &mut Problems) {
     let mut claims = Vec::new();
     for draft in drafts {
-        let own = draft.pages.iter().filter(|pages| pages.span != draft.raw.name.span);
+        let own = draft.pages.iter().filter(|pages| !pages.is_gic());
         claims.extend(own.map(|pages| Claim {
             start: pages.pa,
             end: pages.pa + pages.size,
@@ -203,7 +205,7 @@ fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, p
         }));
     }
     let el2 = el2_blocks(board, console);
-    claims.extend(el2.iter().map(|(name, block)| claim(*block, Party::El2(name))));
+    claims.extend(el2.iter().map(|block| claim(block.registers, Party::El2(block))));
     claims.extend(board.ram.iter().map(|bank| claim(*bank, Party::Ram)));
     let owned: std::collections::BTreeSet<_> = given(drafts).map(|(_, given)| given.device.name.as_str()).collect();
     let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
@@ -238,31 +240,49 @@ fn claim<T>(block: PaSpan, who: T) -> Claim<T> {
 }
 
 /// What EL2 uses itself: no partition may reach it.
-fn el2_blocks(board: &Board, console: Option<&Console>) -> Vec<(String, PaSpan)> {
+fn el2_blocks<'a>(board: &'a Board, console: Option<&Console>) -> Vec<El2Block<'a>> {
     let frames = board.gic.frames().into_iter().map(|(_, block)| ("the interrupt controller", block));
     let power = board.power.registers.map(|block| ("the power registers", block));
-    let frames = frames.chain(power).map(|(name, block)| (name.to_owned(), block));
+    let others = frames.chain(power).map(|(what, registers)| El2Block { what: what.to_owned(), log: None, registers });
     let log = board.devices.iter().filter(|device| console.is_some_and(|console| console.device == device.name));
-    let log = log
-        .flat_map(|device| device.registers.iter().map(|block| (format!("EL2's log UART `{}`", device.name), *block)));
-    frames.chain(log).collect()
+    let log = log.flat_map(|device| {
+        let what = format!("EL2's log UART `{}`", device.name);
+        device.registers.iter().map(move |block| El2Block { what: what.clone(), log: Some(device), registers: *block })
+    });
+    others.chain(log).collect()
+}
+
+/// Registers that EL2 uses itself.
+struct El2Block<'a> {
+    /// What messages call them.
+    what: String,
+    /// The UART that carries the log, if they are its.
+    log: Option<&'a Device>,
+    registers: PaSpan,
+}
+
+impl El2Block<'_> {
+    /// Whether they are the log UART's, and that is a device of `pages`: which is reported as such.
+    fn is_log_of(&self, pages: &Pages) -> bool {
+        self.log.is_some_and(|log| pages.devices.contains(&log.name))
+    }
 }
 
 fn report(low: Party<'_>, high: Party<'_>, problems: &mut Problems) {
     match (low, high) {
         (Party::Owner(one, first), Party::Owner(other, second))
-            if one.name() != other.name() && first.name != second.name =>
+            if one.name() != other.name() && first.devices != second.devices =>
         {
             problems.add(shared_page(one, first, other, second));
         }
         // The log's own device has been reported as such.
         (Party::Owner(draft, pages), Party::El2(what)) | (Party::El2(what), Party::Owner(draft, pages))
-            if !pages.name.split('+').any(|name| what.contains(&format!("`{name}`"))) =>
+            if !what.is_log_of(pages) =>
         {
-            problems.add(shared_with_el2(draft, pages, what));
+            problems.add(shared_with_el2(draft, pages, &what.what, what.log.is_some()));
         }
         (Party::Owner(draft, pages), Party::Ram) | (Party::Ram, Party::Owner(draft, pages)) => {
-            problems.add(shared_with_el2(draft, pages, "RAM"));
+            problems.add(shared_with_el2(draft, pages, "RAM", false));
         }
         _ => {}
     }
@@ -273,8 +293,8 @@ fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages
     let at = first.pa.max(second.pa) / granule.bytes() * granule.bytes();
     let message = format!(
         "devices `{}` and `{}` lie on one {granule} page at {} and have different owners",
-        first.name,
-        second.name,
+        first.name(),
+        second.name(),
         show::address(at)
     );
     let problem =
@@ -282,10 +302,10 @@ fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages
     problem.label(first.span, format!("owned by `{}`", one.name())).help("give both to one partition")
 }
 
-fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str) -> Problem {
-    let message = format!("device `{}` of partition `{}` lies on a page with {what}", pages.name, draft.name());
+fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str, is_log: bool) -> Problem {
+    let message = format!("device `{}` of partition `{}` lies on a page with {what}", pages.name(), draft.name());
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    let help = match what.starts_with("EL2's log UART") {
+    let help = match is_log {
         true => "no partition may reach that: choose a UART on another page for the log with `log = \"..\"`",
         false => "no partition may reach that",
     };
@@ -301,7 +321,7 @@ fn shared_with_masters(of_one: &[MasterOnPage<'_>]) -> Option<Problem> {
     let names = show::list(&names);
     let message = format!(
         "device `{}` of partition `{}` lies on a page with {names}, which {verb} the bus",
-        pages.name,
+        pages.name(),
         draft.name()
     );
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));

@@ -82,7 +82,7 @@ pub(super) fn check_places(drafts: &[Draft<'_>], board: &Board, known: Known<'_>
             found.memory(memory, memory.pa.or(place), board, known.el2, problems);
         }
         // GICV is seen in GICC's place; no device is told to write there.
-        let moved = draft.pages.iter().filter(|pages| pages.ipa != pages.pa && pages.span != draft.raw.name.span);
+        let moved = draft.pages.iter().filter(|pages| pages.ipa != pages.pa && !pages.is_gic());
         moved.for_each(|pages| found.registers(pages, problems));
     }
 }
@@ -134,7 +134,7 @@ impl Seen<'_> {
     }
 
     fn registers(&self, pages: &Pages, problems: &mut Problems) {
-        let what = format!("device `{}`", pages.name);
+        let what = format!("device `{}`", pages.name());
         let problem = self.problem(&what, pages.span, pages.ipa, Some(pages.pa));
         problems.add(problem.help("leave `ipa` of this device out"));
     }

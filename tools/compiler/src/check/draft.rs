@@ -1,11 +1,12 @@
 //! A partition half-way: names resolved against the board, numbers checked one by one, nothing placed yet.
 
+use septum_plan::frames::{Frame, GICR_BYTES};
 use septum_stage2::{Access, Granule, Ipa, Pa};
 
 use super::image::{Fetched, Fitted};
 use super::tree::OwnTree;
 use super::{console, cores, devices, linux, memory};
-use crate::board::{Board, Device, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::board::{Board, Device, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
@@ -93,8 +94,8 @@ pub(super) struct Given<'a> {
 /// Whole granule pages of registers, as a partition sees them.
 #[derive(Clone, Debug)]
 pub(super) struct Pages {
-    /// Whose registers.
-    pub name: String,
+    /// The devices whose registers lie there, as the configuration has them; none: the GICv2 CPU interface.
+    pub devices: Vec<String>,
     /// First byte, as the partition sees it.
     pub ipa: u64,
     /// First byte.
@@ -107,6 +108,18 @@ pub(super) struct Pages {
     pub span: Span,
     /// Whether some of the registers are a bus master's.
     pub bus_master: bool,
+}
+
+impl Pages {
+    /// How they are called.
+    pub fn name(&self) -> String {
+        if self.devices.is_empty() { "gicv".into() } else { self.devices.join("+") }
+    }
+
+    /// Whether they are the GICv2 CPU interface.
+    pub fn is_gic(&self) -> bool {
+        self.devices.is_empty()
+    }
 }
 
 impl<'a> Draft<'a> {
@@ -140,14 +153,10 @@ impl<'a> Draft<'a> {
         &self.raw.name.value
     }
 
-    /// The emulated frames that it sees: what, where, how long.
-    pub fn emulated(&self, board: &Board) -> Vec<(&'static str, u64, u64)> {
-        let redistributors = REDISTRIBUTOR_BYTES * self.cpus.len() as u64;
-        let frames = [
-            ("distributor", self.gic.distributor, board.gic.distributor.size),
-            ("redistributors", self.gic.redistributors, redistributors),
-        ];
-        frames.into_iter().filter_map(|(name, ipa, size)| Some((name, ipa?.get(), size))).collect()
+    /// What EL2 emulates for it.
+    pub fn emulated(&self, board: &Board) -> impl Iterator<Item = Frame> {
+        let console = self.console.map(|console| Ipa::new(console.value));
+        self.gic.places(console).frames(board.gic.version, self.cpus.len())
     }
 }
 
@@ -165,7 +174,7 @@ fn granule(raw: &Partition, board: &Board, problems: &mut Problems) -> Granule {
 /// A partition sees its interrupt controller where the board has it: then the board's own device tree is right for it.
 fn guest_gic(board: &Board, cpus: u64) -> GuestGic {
     let ipa = |frames: PaSpan| Ipa::new(frames.start.get());
-    let redistributors = board.gic.redistributors.filter(|frames| frames.size >= REDISTRIBUTOR_BYTES * cpus);
+    let redistributors = board.gic.redistributors.filter(|frames| frames.size >= GICR_BYTES * cpus);
     GuestGic {
         distributor: Some(ipa(board.gic.distributor)),
         cpu_interface: board.gic.cpu_interface.map(ipa),
@@ -184,7 +193,7 @@ fn cpu_interface(raw: &Partition, board: &Board, granule: Granule, problems: &mu
         problems.add(no_granule(raw, granule));
     }
     Some(Pages {
-        name: "gicv".into(),
+        devices: Vec::new(),
         ipa: seen.start.get(),
         pa: pages.start.get(),
         size: pages.size,

@@ -4,6 +4,7 @@
 //! placing it is reckoned anew, and where it grew, all is placed again. The share is an upper bound: the image takes
 //! the front of it.
 
+use septum_plan::frames::Frame;
 use septum_plan::space;
 use septum_stage2::{Attributes, Geometry, Ipa, Mapping, Memory as Kind, Pa, builder};
 
@@ -16,7 +17,6 @@ use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Config, Stage2};
 use crate::source::Span;
-use crate::system::GuestConsole;
 
 const PAGE: u64 = 4096;
 const BLOCK: u64 = 0x20_0000;
@@ -74,7 +74,7 @@ fn place_around(drafts: &[Draft<'_>], board: &Board, el2: PaSpan, problems: &mut
     taken.sort_unstable();
     let ram: Vec<_> = joined(&board.ram).into_iter().map(gap).collect();
     let free = place::without(&ram, &taken);
-    let (wanted, requests) = requests(drafts);
+    let (wanted, requests) = requests(drafts, board);
     match place::place(&free, &requests) {
         Ok(places) => Some(filled(drafts, &wanted, &places)),
         Err(failed) => {
@@ -91,13 +91,13 @@ const fn gap(span: PaSpan) -> Gap {
 /// Which memory of which partition.
 type Index = (usize, usize);
 
-fn requests(drafts: &[Draft<'_>]) -> (Vec<Index>, Vec<Request>) {
+fn requests(drafts: &[Draft<'_>], board: &Board) -> (Vec<Index>, Vec<Request>) {
     let mut wanted = Vec::new();
     let mut requests = Vec::new();
     for (partition, draft) in drafts.iter().enumerate() {
         for (index, memory) in draft.memory.iter().enumerate().filter(|(_, memory)| memory.pa.is_none()) {
             wanted.push((partition, index));
-            let forbidden = if memory.ipa.is_some() { Vec::new() } else { seen(draft) };
+            let forbidden = if memory.ipa.is_some() { Vec::new() } else { seen(draft, board) };
             requests.push(Request { ipa: memory.ipa, size: memory.size, granule: draft.granule.bytes(), forbidden });
         }
     }
@@ -105,13 +105,13 @@ fn requests(drafts: &[Draft<'_>]) -> (Vec<Index>, Vec<Request>) {
 }
 
 /// What the partition sees where it says so itself: memory that is seen where it lies must not lie there.
-fn seen(draft: &Draft<'_>) -> Vec<Gap> {
+fn seen(draft: &Draft<'_>, board: &Board) -> Vec<Gap> {
     let memory = draft.memory.iter().filter_map(|memory| Some((memory.ipa?, memory.size)));
     let pages = draft.pages.iter().map(|pages| (pages.ipa, pages.size));
-    let console =
-        draft.console.map(|console| (console.value, GuestConsole::BYTES.next_multiple_of(draft.granule.bytes())));
+    let emulated = draft.emulated(board);
+    let emulated = emulated.map(|frame| (frame.ipa, frame.bytes.next_multiple_of(draft.granule.bytes())));
     let mut seen: Vec<_> =
-        memory.chain(pages).chain(console).map(|(start, size)| Gap { start, end: start + size }).collect();
+        memory.chain(pages).chain(emulated).map(|(start, size)| Gap { start, end: start + size }).collect();
     seen.sort_unstable();
     seen
 }
@@ -245,9 +245,8 @@ pub(super) fn geometry(draft: &Draft<'_>, board: &Board, places: &[u64]) -> Geom
     }
     let memory = draft.memory.iter().zip(places).map(|(memory, pa)| memory.ipa.unwrap_or(*pa) + memory.size);
     let pages = draft.pages.iter().map(|pages| pages.ipa.saturating_add(pages.size));
-    let emulated = draft.emulated(board).into_iter().map(|(_, start, size)| start + size);
-    let console = draft.console.map(|console| console.value.saturating_add(GuestConsole::BYTES));
-    let end = memory.chain(pages).chain(emulated).chain(console).max().unwrap_or(1);
+    let emulated = draft.emulated(board).map(Frame::end);
+    let end = memory.chain(pages).chain(emulated).max().unwrap_or(1);
     let bits = (u64::BITS - (end - 1).leading_zeros()).max(septum_stage2::geometry::IPA_BITS_MIN);
     Geometry::new(draft.granule, board.pa_range, bits.min(board.pa_range.bits())).unwrap_or(whole)
 }

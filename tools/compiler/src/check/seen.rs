@@ -1,12 +1,13 @@
 //! What one partition sees: no two things at one intermediate address.
 
+use septum_plan::frames::Emulated;
+
 use super::draft::Draft;
 use super::sweep::{Claim, overlaps};
 use crate::board::Board;
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::system::GuestConsole;
 
 /// Something at an intermediate address.
 #[derive(Clone)]
@@ -51,26 +52,23 @@ fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
         })
     });
     let pages = draft.pages.iter().map(|pages| {
-        let is_gic = pages.span == draft.raw.name.span;
-        let name =
-            if is_gic { "the interrupt controller's CPU interface".into() } else { format!("device `{}`", pages.name) };
+        let is_gic = pages.is_gic();
+        let name = if is_gic {
+            "the interrupt controller's CPU interface".into()
+        } else {
+            format!("device `{}`", pages.name())
+        };
         Thing { name, start: pages.ipa, size: pages.size, span: (!is_gic).then_some(pages.span), identity: false }
     });
-    let emulated = draft.emulated(board).into_iter().map(|(name, start, size)| Thing {
-        name: format!("the interrupt controller's {name}"),
-        start,
-        size,
-        span: None,
-        identity: false,
+    let emulated = draft.emulated(board).map(|frame| {
+        let (name, span) = match frame.what {
+            Emulated::Distributor => ("the interrupt controller's distributor", None),
+            Emulated::Redistributors => ("the interrupt controller's redistributors", None),
+            Emulated::Console => ("the emulated console", draft.console.map(|console| console.span)),
+        };
+        Thing { name: name.into(), start: frame.ipa, size: frame.bytes, span, identity: false }
     });
-    let console = draft.console.map(|console| Thing {
-        name: "the emulated console".into(),
-        start: console.value,
-        size: GuestConsole::BYTES,
-        span: Some(console.span),
-        identity: false,
-    });
-    memories.chain(pages).chain(emulated).chain(console).collect()
+    memories.chain(pages).chain(emulated).collect()
 }
 
 fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems) {

@@ -122,7 +122,7 @@ fn seen<'a>(board: &Board, partition: &Partition, device: &'a Device) -> Option<
     let block = |(start, size): (u64, u64)| {
         let mut regions = partition.regions.iter().filter(|region| {
             region.kind == RegionKind::Device
-                && region.name.split('+').any(|name| name == device.name)
+                && region.has_device(&device.name)
                 && region.pa.get() <= start
                 && start + size <= region.pa.get() + region.size
         });

@@ -1,5 +1,6 @@
 //! The nodes that every guest has: chosen, memory, cores, PSCI, timer, interrupt controller.
 
+use septum_plan::frames::{GICC_BYTES, GICD_V2_BYTES, GICD_V3_BYTES, GICR_BYTES};
 use septum_plan::{GicVersion, RegionKind};
 use septum_stage2::Access;
 
@@ -19,12 +20,6 @@ const PPI: u32 = 1;
 const LEVEL_HIGH: u32 = 4;
 /// The timers' PPIs in the order of arm,arch_timer.yaml: secure physical, physical, virtual, hypervisor.
 const TIMER_PPIS: [u32; 4] = [13, 14, 11, 10];
-/// Bytes of GICD in a GICv2 and in a GICv3.
-const GICD_BYTES: (u64, u64) = (0x1000, 0x1_0000);
-/// Bytes of a GICv2's CPU interface.
-const GICC_BYTES: u64 = 0x2000;
-/// Bytes of one GICv3 redistributor: RD_base and SGI_base frames.
-const GICR_BYTES: u64 = 0x2_0000;
 
 /// `/chosen` made of `node`; `console` is the path of the node that the guest prints to.
 pub(super) fn chosen(mut node: Node, chosen: &Chosen, console: Option<&str>) -> Node {
@@ -106,14 +101,14 @@ pub(super) fn interrupt_controller(board: &Board, partition: &Partition) -> Opti
     Some(match board.gic.version {
         GicVersion::V2 => {
             let interface = partition.gic.cpu_interface?.get();
-            node.text("compatible", "arm,gic-400").wide("reg", &[distributor, GICD_BYTES.0, interface, GICC_BYTES])
+            node.text("compatible", "arm,gic-400").wide("reg", &[distributor, GICD_V2_BYTES, interface, GICC_BYTES])
         }
         GicVersion::V3 => {
             let redistributors = partition.gic.redistributors?.get();
             let bytes = GICR_BYTES * partition.cpus.len() as u64;
             node.text("compatible", "arm,gic-v3")
                 .cells("#redistributor-regions", &[1])
-                .wide("reg", &[distributor, GICD_BYTES.1, redistributors, bytes])
+                .wide("reg", &[distributor, GICD_V3_BYTES, redistributors, bytes])
         }
     })
 }

@@ -1,9 +1,6 @@
 //! What the board file says about an address or an interrupt, and what EL2 emulates.
 
-use septum_plan::GicVersion;
-use septum_stage2::Ipa;
-
-use crate::board::{Board, Device, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::board::{Board, Device, PaSpan};
 use crate::el2_elf::PAGE;
 use crate::system::{Partition, System};
 
@@ -16,7 +13,7 @@ pub(super) fn what_is_at(board: &Board, address: u64) -> String {
     if !devices.is_empty() {
         devices.join(" and ")
     } else if let Some(frame) = interrupt_controller(board, address) {
-        frame.to_owned()
+        format!("the interrupt controller's {frame}")
     } else if board.power.registers.as_ref().is_some_and(within) {
         "the registers that switch the board off".to_owned()
     } else if let Some(carve_out) = carve_out {
@@ -29,16 +26,8 @@ pub(super) fn what_is_at(board: &Board, address: u64) -> String {
 }
 
 fn interrupt_controller(board: &Board, address: u64) -> Option<&'static str> {
-    let gic = &board.gic;
-    let frames = [
-        (Some(gic.distributor), "the interrupt controller's distributor"),
-        (gic.redistributors, "the interrupt controller's redistributors"),
-        (gic.cpu_interface, "the interrupt controller's CPU interface"),
-        (gic.virtual_control, "the interrupt controller's virtual interface control"),
-        (gic.virtual_cpu, "the interrupt controller's virtual CPU interface"),
-    ];
-    let within = |span: PaSpan| holds(span.start.get(), span.size, address);
-    frames.into_iter().find(|(span, _)| span.is_some_and(within)).map(|(_, name)| name)
+    let mut frames = board.gic.frames().into_iter();
+    frames.find(|(_, span)| holds(span.start.get(), span.size, address)).map(|(name, _)| name)
 }
 
 /// What EL2 has an address for, if it is EL2's.
@@ -85,15 +74,7 @@ pub(super) fn source_of(board: &Board, intid: u32) -> Option<String> {
 
 /// Which of `partition`'s emulated registers lie at an intermediate address.
 pub(super) fn emulated_at(system: &System, partition: &Partition, ipa: u64) -> Option<&'static str> {
-    let distributor = if system.board.gic.version == GicVersion::V3 { 0x1_0000 } else { 0x1000 };
-    let redistributors = partition.cpus.len() as u64 * REDISTRIBUTOR_BYTES;
-    let emulated = [
-        (partition.gic.distributor, distributor, "the distributor"),
-        (partition.gic.redistributors, redistributors, "the redistributors"),
-        (partition.console.map(|console| console.ipa), 0x1000, "the console"),
-    ];
-    let within = |start: Option<Ipa>, size| start.is_some_and(|start| holds(start.get(), size, ipa));
-    emulated.into_iter().find(|(start, size, _)| within(*start, *size)).map(|(.., what)| what)
+    partition.emulated(system.board.gic.version).find(|frame| frame.holds(ipa)).map(|frame| frame.what.name())
 }
 
 /// Whether `address` is one of the `size` bytes from `start` on.

@@ -1,14 +1,14 @@
 //! One partition: its registers, what its Stage-2 tables reach, and whether that is what its regions say.
 
-use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS};
-use septum_plan::{GicVersion, PartitionRecord, RegionKind, RegionRecord};
+use septum_plan::frames::Places;
+use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE};
+use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::walker::Walker;
 use septum_stage2::{Access, Memory};
 
 use super::Context;
 use super::reach::{Reach, Reached};
 use super::violation::{Findings, Range, Tables, Violation};
-use crate::board::REDISTRIBUTOR_BYTES;
 
 /// What one partition reaches.
 #[derive(Clone, Debug)]
@@ -113,16 +113,11 @@ impl One<'_> {
 
     /// What EL2 emulates must trap, so nothing may be mapped there.
     fn check_emulated(&self, reached: &Reached, findings: &mut Findings) {
-        let vcpus = self.context.plan.vcpus(self.partition).len() as u64;
-        let distributor = if self.context.plan.gic() == GicVersion::V3 { 0x1_0000 } else { 0x1000 };
-        let emulated = [
-            (self.partition.gicd_ipa, distributor, "the distributor"),
-            (self.partition.gicr_ipa, vcpus * REDISTRIBUTOR_BYTES, "the redistributors"),
-            (self.partition.console_ipa, 0x1000, "the console"),
-        ];
-        for (ipa, size, what) in emulated.into_iter().filter(|(ipa, ..)| *ipa != NO_ADDRESS) {
-            for reach in reached.within(Range::new(ipa, size)) {
-                findings.add(Violation::Emulated { partition: self.name.to_owned(), what, reach });
+        let vcpus = self.context.plan.vcpus(self.partition).len();
+        for frame in Places::of(self.partition).frames(self.context.plan.gic(), vcpus) {
+            for reach in reached.within(Range::new(frame.ipa, frame.bytes)) {
+                let (partition, what) = (self.name.to_owned(), frame.what.name());
+                findings.add(Violation::Emulated { partition, what, reach });
             }
         }
     }

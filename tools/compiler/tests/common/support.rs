@@ -127,6 +127,7 @@ pub fn rpi4_board() -> Board {
 pub fn memory(name: &str, ipa: u64, pa: u64, size: u64, access: Access) -> Region {
     Region {
         name: name.to_owned(),
+        devices: Vec::new(),
         kind: RegionKind::Memory,
         ipa: Ipa::new(ipa),
         pa: Pa::new(pa),
@@ -135,6 +136,13 @@ pub fn memory(name: &str, ipa: u64, pa: u64, size: u64, access: Access) -> Regio
         line: 9,
         bus_master: false,
     }
+}
+
+/// The first register block of `device`, seen at `ipa`.
+pub fn registers(device: &Device, ipa: u64) -> Region {
+    let PaSpan { start, size } = device.registers[0];
+    let devices = vec![device.name.clone()];
+    Region { kind: RegionKind::Device, devices, ..memory(&device.name, ipa, start.get(), size, Access::RW) }
 }
 
 /// A partition on core `vmid - 1` with `regions` and a small payload at the first one's start.
@@ -175,10 +183,7 @@ pub fn system(board: Board) -> System {
     let device = board.devices[1].clone();
     let channel =
         |ipa| Region { kind: RegionKind::Channel, ..memory("telemetry", ipa, 0x7e00_0000, 0x1_0000, Access::RW) };
-    let registers = Region {
-        kind: RegionKind::Device,
-        ..memory(&device.name, 0x900_0000, device.registers[0].start.get(), 0x1000, Access::RW)
-    };
+    let registers = registers(&device, 0x900_0000);
     let one = vec![memory("ram", 0x4000_0000, 0x5000_0000, 0x100_0000, Access::RWX)];
     let two = vec![
         memory("ram", 0x4000_0000, 0x5200_0000, 0x20_0000, Access::RWX),

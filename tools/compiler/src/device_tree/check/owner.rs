@@ -3,14 +3,9 @@
 use std::fmt;
 use std::ops::Range;
 
-use septum_plan::{GicVersion, RegionKind};
-
 use crate::board::{Board, Device, PaSpan};
-use crate::system::{GuestConsole, Partition};
+use crate::system::Partition;
 
-/// Bytes of the emulated distributor's frame and of one redistributor's frames.
-const GICD_BYTES: u64 = 0x1_0000;
-const GICR_BYTES: u64 = 0x2_0000;
 /// PPIs that a partition has: the timers' (26, 27, 29, 30), of which it can use the virtual and the physical one.
 const TIMER_INTIDS: [u32; 4] = [26, 27, 29, 30];
 
@@ -35,7 +30,8 @@ impl fmt::Display for Owner {
 /// Whether `partition` has every address of `range`: mapped by Stage-2 or emulated.
 pub(super) fn has(board: &Board, partition: &Partition, range: &Range<u64>) -> bool {
     let mapped = partition.regions.iter().map(|region| region.ipa.get()..region.ipa.get().saturating_add(region.size));
-    let mut owned: Vec<Range<u64>> = mapped.chain(emulated(board, partition)).collect();
+    let emulated = partition.emulated(board.gic.version).map(|frame| frame.ipa..frame.end());
+    let mut owned: Vec<Range<u64>> = mapped.chain(emulated).collect();
     owned.sort_by_key(|part| part.start);
     let mut reached = range.start;
     for part in owned.iter().filter(|part| part.end > range.start) {
@@ -45,17 +41,6 @@ pub(super) fn has(board: &Board, partition: &Partition, range: &Range<u64>) -> b
         reached = reached.max(part.end);
     }
     reached >= range.end
-}
-
-fn emulated(board: &Board, partition: &Partition) -> impl Iterator<Item = Range<u64>> {
-    let cores = partition.cpus.len() as u64;
-    let redistributors = partition.gic.redistributors.filter(|_| board.gic.version == GicVersion::V3);
-    let frames = [
-        (partition.gic.distributor, GICD_BYTES),
-        (redistributors, GICR_BYTES * cores),
-        (partition.console.map(|console| console.ipa), GuestConsole::BYTES),
-    ];
-    frames.into_iter().filter_map(|(ipa, size)| Some(ipa?.get()..ipa?.get().saturating_add(size)))
 }
 
 /// Whether `partition` has the interrupt `intid`: its SPIs, the emulated console's, and the timers' PPIs.
@@ -79,18 +64,14 @@ pub(super) fn of_addresses(board: &Board, partitions: &[Partition], range: &Rang
 }
 
 fn device_owner(device: &Device, partitions: &[Partition]) -> Owner {
-    let has = |partition: &&Partition| {
-        partition.regions.iter().any(|region| region.kind == RegionKind::Device && region.name == device.name)
-    };
+    let has = |partition: &&Partition| partition.regions.iter().any(|region| region.has_device(&device.name));
     let partition = partitions.iter().find(has).map(|partition| partition.name.clone());
     Owner { name: device.name.clone(), partition }
 }
 
 fn controller(board: &Board, touches: impl Fn(&PaSpan) -> bool) -> Option<Owner> {
-    let gic = &board.gic;
-    let frames = [Some(gic.distributor), gic.redistributors, gic.cpu_interface, gic.virtual_control, gic.virtual_cpu];
-    let touched = frames.iter().flatten().any(touches);
-    touched.then(|| Owner { name: "interrupt controller".to_owned(), partition: None })
+    let (frame, _) = board.gic.frames().into_iter().find(|(_, span)| touches(span))?;
+    Some(Owner { name: format!("interrupt controller's {frame}"), partition: None })
 }
 
 /// Whose the interrupt `intid` is.
