@@ -250,7 +250,7 @@ impl<'a> Plan<'a> {
         self.text(self.header.exception)
     }
 
-    /// The configuration file's name.
+    /// The configuration: its path from the root of Septum's tree where it lies there, else its file's name.
     pub fn config(&self) -> &'a str {
         self.text(self.header.config)
     }

@@ -188,7 +188,7 @@ pub struct PlanHeader {
     pub reserved: [u8; 4],
     /// The board's name.
     pub board: Text,
-    /// The configuration file's name.
+    /// The configuration: its path from the root of Septum's tree where it lies there, else its file's name.
     pub config: Text,
     /// Who reaches all memory past the tables and through what, as the log's first record ends; "" where nobody does.
     pub exception: Text,

@@ -92,7 +92,8 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     if !problems.is_empty() {
         return None;
     }
-    assemble::system(&config.name, &board, console?, drafts, &placed?, problems)
+    let names = (config.name.as_str(), files.config_name(&config.name));
+    assemble::system(names, &board, console?, drafts, &placed?, problems)
 }
 
 /// Reports what is wrong with a partition whatever its board may be.

@@ -83,7 +83,7 @@ impl Records {
             decided.space.ram.iter().map(|ram| RamRecord { pa: ram.span.start.get(), va: ram.va, size: ram.span.size });
         let mut records = Self { ram: ram.collect(), ..Self::default() };
         records.strings.add(&system.board.name);
-        records.strings.add(&system.config);
+        records.strings.add(&system.config_name);
         records.strings.add(&exception(system));
         records
     }
@@ -205,7 +205,7 @@ impl Records {
         self.move_strings(strings);
         let header = PlanHeader {
             board: self.strings.find(&system.board.name).moved(strings),
-            config: self.strings.find(&system.config).moved(strings),
+            config: self.strings.find(&system.config_name).moved(strings),
             exception: self.strings.find(&exception(system)).moved(strings),
             cores: array(&mut bytes, &self.cores),
             partitions: array(&mut bytes, &self.partitions),

@@ -12,6 +12,8 @@ use crate::board::{Board, Console, PaSpan};
 pub struct System {
     /// The configuration file's name, as the user gave it.
     pub config: String,
+    /// What the image and the log call it: the same however the user named it.
+    pub config_name: String,
     /// The board.
     pub board: Board,
     /// The UART that carries the log.

@@ -11,11 +11,13 @@ use crate::cargo::Cargo;
 use crate::failure::Failure;
 use crate::output;
 use crate::setup::{self, guests};
+use crate::tree;
 
 /// The files of one source tree, for one configuration.
 #[derive(Debug)]
 pub struct TreeFiles {
     tree: PathBuf,
+    config: PathBuf,
     /// The folder that relative paths of the configuration start from.
     folder: PathBuf,
     cargo: Cargo,
@@ -31,6 +33,7 @@ impl TreeFiles {
         let folder = config.parent().map(Path::to_owned).unwrap_or_default();
         Self {
             tree: tree.to_owned(),
+            config: config.to_owned(),
             folder,
             cargo: Cargo::new(tree),
             lack: RefCell::new(None),
@@ -64,6 +67,10 @@ impl TreeFiles {
 }
 
 impl Files for TreeFiles {
+    fn config_name(&self, _typed: &str) -> String {
+        tree::config_name(&self.config).to_string_lossy().into_owned()
+    }
+
     fn boards(&self) -> Vec<String> {
         let mut names: Vec<_> =
             self.board_folders().iter().flat_map(|folder| folders_with(folder, "board.toml")).collect();

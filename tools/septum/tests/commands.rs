@@ -136,6 +136,40 @@ fn the_same_input_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_configuration_gives_the_same_image_however_its_path_is_typed() {
+    let (out, absolute) = (folder("spelt"), tree().join(GOOD));
+    let upwards = format!("../{}/{GOOD}", tree().file_name().unwrap().to_str().unwrap());
+    let typed =
+        [(".", GOOD), (".", "./configs/../configs/virt-hello.toml"), (".", &upwards), ("configs", "virt-hello.toml")];
+    let elsewhere = [(out.as_path(), absolute.to_str().unwrap()), (Path::new("/"), absolute.to_str().unwrap())];
+    let images = typed.map(|(folder, typed)| (tree().join(folder), typed)).into_iter();
+    let images = images.chain(elsewhere.map(|(folder, typed)| (folder.to_owned(), typed))).map(|(folder, typed)| {
+        let output = command(&["build", typed, "--out", out.to_str().unwrap()]).current_dir(&folder).output().unwrap();
+        assert_code(&output, 0);
+        (typed, fs::read(out.join("septum.img")).unwrap())
+    });
+    let images: Vec<_> = images.collect();
+    images.iter().for_each(|(typed, image)| assert!(*image == images[0].1, "{typed}"));
+    assert!(images[0].1.windows(GOOD.len()).any(|bytes| bytes == GOOD.as_bytes()));
+}
+
+#[test]
+fn a_configuration_outside_the_tree_is_called_by_its_file_name_in_every_folder() {
+    let images = ["one", "two"].map(|name| {
+        let folder = folder(&format!("outside-{name}"));
+        // The target folder lies in the tree: only a path elsewhere is outside.
+        let outside = std::env::temp_dir().join(format!("septum-{}-{name}", std::process::id()));
+        fs::create_dir_all(&outside).unwrap();
+        fs::copy(tree().join(GOOD), outside.join("mine.toml")).unwrap();
+        let output = septum(&["build", outside.join("mine.toml").to_str().unwrap(), "--out", folder.to_str().unwrap()]);
+        fs::remove_dir_all(&outside).unwrap();
+        assert_code(&output, 0);
+        fs::read(folder.join("septum.img")).unwrap()
+    });
+    assert!(images[0] == images[1]);
+}
+
+#[test]
 fn a_built_image_is_inspected_and_verified() {
     let image = built("whole").join("septum.img");
     let image = image.to_str().unwrap();

@@ -14,7 +14,7 @@ use crate::system::{GuestConsole, Partition, Region, Segment, System};
 
 /// Everything together; `None` has been reported.
 pub(super) fn system(
-    config: &str,
+    (config, config_name): (&str, String),
     board: &Board,
     console: Console,
     drafts: Vec<Draft<'_>>,
@@ -30,7 +30,8 @@ pub(super) fn system(
         let payload = draft.payload.take()?;
         Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
     }
-    Some(System { config: config.into(), board: board.clone(), console, el2: placed.el2, partitions })
+    let (config, board, el2) = (config.to_owned(), board.clone(), placed.el2);
+    Some(System { config, config_name, board, console, el2, partitions })
 }
 
 /// The memory of a partition by rising IPA, where `places` says where each lies.

@@ -1,9 +1,15 @@
 //! Where the checker's files come from: the command line reads disks, tests read memory.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Everything that a configuration can name.
 pub trait Files {
+    /// What the image calls the configuration that the user named `typed`. How it was typed, from where, and where the
+    /// tree lies must not matter: the image's bytes depend on it.
+    fn config_name(&self, typed: &str) -> String {
+        Path::new(typed).file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     /// The boards that there are, for suggestions.
     fn boards(&self) -> Vec<String>;
 

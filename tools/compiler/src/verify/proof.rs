@@ -39,7 +39,7 @@ fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> V
     let (board, header, block) = (&system.board, context.plan.header(), context.reader.block());
     let power = board.power.registers.map(|span| span.start.get());
     vec![
-        ("the name", context.plan.board() == board.name && context.plan.config() == system.config),
+        ("the name", context.plan.board() == board.name && context.plan.config() == system.config_name),
         ("the load address", block.load == board.load.get()),
         ("the text offset", header::text_offset(context.reader.image()) == Some(header::text_offset_of(board))),
         ("EL2's memory", system.el2.start == board.load && block.memory_bytes <= system.el2.size),

@@ -196,6 +196,7 @@ pub fn system(board: Board) -> System {
     partitions[2].interrupts = device.interrupts;
     System {
         config: "test.toml".to_owned(),
+        config_name: "test.toml".to_owned(),
         console: board.consoles[0].clone(),
         el2: PaSpan { start: board.load, size: 0x100_0000 },
         board,
