@@ -16,6 +16,7 @@ fn main() {
         "-zmax-page-size=4096".to_owned(),
         "--no-dynamic-linker".to_owned(),
         "-znorelro".to_owned(),
+        "--build-id=sha1".to_owned(),
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }

@@ -6,6 +6,7 @@
 pub mod devices;
 pub mod el2_space;
 pub mod header;
+pub mod origin;
 pub mod reader;
 pub(crate) mod tables;
 

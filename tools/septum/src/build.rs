@@ -80,6 +80,11 @@ pub fn build(tree: &Path, config: &Path, out: &Path) -> Result<Built, Failure> {
     Ok(Built { system, image: out.join(IMAGE), el2: out.join(EL2) })
 }
 
+/// The file name of the ELF of the partition called `partition`: the key to its addresses and its own records.
+pub fn program(partition: &str) -> String {
+    format!("{partition}.elf")
+}
+
 /// The configuration's file name without its extension.
 pub fn name(config: &Path) -> PathBuf {
     config.file_stem().map(PathBuf::from).unwrap_or_default()
@@ -105,7 +110,7 @@ fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
     let mut outputs: Outputs = own.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     for partition in &system.partitions {
         if let Some(elf) = &partition.elf {
-            outputs.push((format!("{}.elf", partition.name), read(elf)?));
+            outputs.push((program(&partition.name), read(elf)?));
         }
     }
     outputs.push((SUMS.to_owned(), sums(&outputs).into_bytes()));

@@ -84,7 +84,21 @@ impl Cargo {
         command.arg("--target-dir").arg(self.target_folder()).current_dir(&self.tree);
         // Flags for the host's programs are not meant for the board's, and would replace those of .cargo/config.toml.
         command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        command.arg("--config").arg(format!("target.{target}.rustflags={:?}", self.remapped()));
         output_with_notice(command, &format!("building {package} for {target}"))
+    }
+
+    /// Flags that keep the folders of this machine out of the ELFs, so that another checkout gives the same bytes. Cargo
+    /// adds them to those of .cargo/config.toml.
+    fn remapped(&self) -> Vec<String> {
+        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+        let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
+        let flag = |(from, to): (PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
+        // Of several prefixes that match, rustc takes the last: a tree may lie below cargo's home, or the other way round.
+        let mut prefixes: Vec<_> = home.map(|home| (home, "cargo")).into_iter().collect();
+        prefixes.push((self.tree.clone(), "."));
+        prefixes.sort_by_key(|(from, _)| from.as_os_str().len());
+        prefixes.into_iter().map(flag).collect()
     }
 
     /// A target folder of its own: the tree's is locked by the cargo that runs us.

@@ -143,15 +143,13 @@ fn waiting_for(until: Option<&str>) -> String {
 /// It cannot be built, there is no twin or no emulator, or the run did not end as `options` wait for.
 pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure> {
     let other = options.image.as_deref().map(OtherImage::read).transpose().map_err(Failure::input)?;
-    let built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
-    let Built { system, image, el2 } = &built;
+    let mut built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
     if let Some(other) = other {
-        other
-            .warnings(system)
-            .map_err(Failure::input)?
-            .iter()
-            .for_each(|warning| output::tell(format_args!("{warning}\n")));
+        let warnings = other.warnings(&built.system).map_err(Failure::input)?;
+        let missing = other.choose_keys(&mut built).map_err(Failure::input)?;
+        warnings.iter().chain(&missing).for_each(|warning| output::tell(format_args!("{warning}\n")));
     }
+    let Built { system, image, el2 } = &built;
     let image = options.image.as_ref().unwrap_or(image);
     let twin = system.board.twin.as_ref().ok_or_else(|| Failure::input(RunError::no_twin(system)))?;
     let ports = Ports::new(system, twin).map_err(Failure::input)?;

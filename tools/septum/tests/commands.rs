@@ -289,6 +289,51 @@ fn run_with_image(image: &Path, code: i32) -> String {
     String::from_utf8(output.stderr).unwrap()
 }
 
+/// The good configuration's image with its keys in `folder`, EL2's code changed as another build's would be: in the image,
+/// and if `key` says so in the ELF beside it.
+fn of_another_build(name: &str, key: bool) -> PathBuf {
+    let out = built(name);
+    // EL2's second page is its code's first: 4 KiB into the image, and where the ELF holds the same bytes.
+    let mut image = fs::read(out.join("septum.img")).unwrap();
+    let mut elf = fs::read(out.join("el2.elf")).unwrap();
+    let code = image[0x1000..0x1100].to_vec();
+    let at = elf.windows(code.len()).position(|window| window == code).unwrap();
+    image[0x1010] ^= 1;
+    fs::write(out.join("septum.img"), image).unwrap();
+    if key {
+        elf[at + 0x10] ^= 1;
+        fs::write(out.join("el2.elf"), elf).unwrap();
+    }
+    out.join("septum.img")
+}
+
+#[test]
+fn the_log_of_another_el2_is_read_with_the_elf_beside_its_image_or_not_at_all() {
+    let said = run_with_image(&of_another_build("other-el2", false), 1);
+    assert!(said.contains("its EL2 is another build than this tree's and than `el2.elf` beside it"), "{said}");
+    assert!(said.contains("help: put the `el2.elf` that was built with it beside it"), "{said}");
+    let image = of_another_build("other-el2-and-key", true);
+    let said = run_with_image(&image, 1);
+    assert!(!said.contains("another build") && said.contains("0 s are over"), "{said}");
+    fs::remove_file(image.with_file_name("el2.elf")).unwrap();
+    assert!(run_with_image(&image, 1).contains("its EL2 is another build than this tree's: its log"));
+}
+
+#[test]
+fn a_program_that_is_not_in_the_image_explains_no_address_of_it() {
+    let out = folder("other-program");
+    let config = out.join("virt-hello.toml");
+    let text = fs::read_to_string(tree().join(GOOD)).unwrap();
+    fs::write(&config, text.replacen("image = \"hello\"", "image = \"prober\"", 1)).unwrap();
+    assert_code(&septum(&["build", config.to_str().unwrap(), "--out", out.to_str().unwrap()]), 0);
+    let said = run_with_image(&out.join("septum.img"), 1);
+    assert!(!said.contains("another program"), "its own ELF lies beside it: {said}");
+    fs::remove_file(out.join("left.elf")).unwrap();
+    let said = run_with_image(&out.join("septum.img"), 1);
+    assert!(said.contains("`left` in it is another program than this tree's"), "{said}");
+    assert!(!said.contains("`right` in it"), "{said}");
+}
+
 #[test]
 fn an_image_that_cannot_run_on_the_board_is_refused_by_name() {
     let folder = folder("other-images");

@@ -3,14 +3,14 @@
 //! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
 
 use septum_plan::record::{ACCESS_BUS_MASTER, NO_ADDRESS, flag};
-use septum_plan::{BootBlock, PartitionRecord, RegionKind, RegionRecord, boot};
+use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::{Ipa, Pa};
 
 use super::violation::{Findings, Range, Violation};
 use super::{Context, Verified, el2 as el2_walk, partition, segments, sharing};
 use crate::board::{Board, PaSpan, REDISTRIBUTOR_BYTES};
 use crate::el2_elf::{El2, PAGE};
-use crate::image::header;
+use crate::image::{header, origin};
 use crate::system::{Partition, Region, System};
 
 /// Adds what of `system` the image tells otherwise.
@@ -60,12 +60,8 @@ fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> V
 /// The file holds EL2's bytes but for the header's fields and the boot block, and the plan its parts.
 fn el2_agrees(el2: &El2, context: &Context<'_>) -> bool {
     let load = context.reader.block().load;
-    let block_end = boot::OFFSET + size_of::<BootBlock>();
-    let image = context.reader.image();
-    let same = |range: std::ops::Range<usize>| image.get(range.clone()) == el2.bytes.get(range);
     let parts = el2_walk::parts_of_el2(context).map(|r| (r.pa.wrapping_sub(load), r.size, partition::access(r.access)));
-    same(0..header::TEXT_OFFSET)
-        && same(block_end..el2.bytes.len())
+    origin::holds_el2(context.reader.image(), el2)
         && parts.eq(el2.parts.iter().map(|part| (part.offset, part.size, part.access)))
 }
 

@@ -52,7 +52,9 @@ impl Symbols {
 /// A source file's path, from the tree's root where it lies there.
 fn in_tree(file: &str) -> &str {
     let root = crate::tree::root();
-    root.to_str().and_then(|root| file.strip_prefix(root)).map_or(file, |path| path.trim_start_matches('/'))
+    let below = root.to_str().and_then(|root| file.strip_prefix(root)).map(|path| path.trim_start_matches('/'));
+    // Septum's own builds write the tree's root as `.`.
+    below.or_else(|| file.strip_prefix("./")).unwrap_or(file)
 }
 
 /// A Rust symbol without the hash that the compiler appends.

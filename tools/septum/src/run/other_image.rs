@@ -6,9 +6,12 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::image::origin;
 use septum_compiler::image::reader::{ImageError, Reader};
-use septum_compiler::system::System;
+use septum_compiler::system::{Partition, System};
 use septum_compiler::verify;
+
+use crate::build::{self, Built};
 
 /// Why an image is not run.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +43,17 @@ pub enum OtherImageError {
         config: String,
         /// The configuration's board.
         expected: String,
+    },
+    /// Its log cannot be read.
+    #[error(
+        "`--image {path}`: its EL2 is another build than this tree's{beside}: its log would be read wrongly\n\
+         help: put the `el2.elf` that was built with it beside it"
+    )]
+    NoKey {
+        /// The file.
+        path: PathBuf,
+        /// What is known of an ELF beside it.
+        beside: &'static str,
     },
 }
 
@@ -84,6 +98,39 @@ impl OtherImage {
         });
         let damaged = verify::verify(&self.bytes).err().map(|error| self.warning(&error.to_string()));
         Ok(other.into_iter().chain(damaged).collect())
+    }
+
+    /// Puts the ELFs that the image was made of into `built`, as the keys to its log and its partitions' addresses: those
+    /// beside the image, else this tree's. Says which partition has none; its addresses stay bare then.
+    ///
+    /// # Errors
+    /// No ELF of EL2 is the image's.
+    pub fn choose_keys(&self, built: &mut Built) -> Result<Vec<String>, OtherImageError> {
+        let beside = self.path.with_file_name(build::EL2);
+        let is_key = |path: &PathBuf| fs::read(path).is_ok_and(|elf| origin::is_el2_of(&elf, &self.bytes));
+        let Some(el2) = [&beside, &built.el2].into_iter().find(|path| is_key(path)) else {
+            let beside = if beside.is_file() { " and than `el2.elf` beside it" } else { "" };
+            return Err(OtherImageError::NoKey { path: self.path.clone(), beside });
+        };
+        built.el2 = el2.clone();
+        let Ok(reader) = Reader::new(&self.bytes) else { return Ok(Vec::new()) };
+        let partitions = built.system.partitions.iter_mut();
+        Ok(partitions.filter_map(|partition| self.choose_program(partition, &reader)).collect())
+    }
+
+    /// As [`Self::choose_keys`], for one partition.
+    fn choose_program(&self, partition: &mut Partition, reader: &Reader<'_>) -> Option<String> {
+        let own = partition.elf.take()?;
+        let beside = self.path.with_file_name(build::program(&partition.name));
+        let is_key =
+            |path: &PathBuf| fs::read(path).is_ok_and(|elf| origin::is_program_of(&elf, reader, &partition.name));
+        partition.elf = [beside, own].into_iter().find(is_key);
+        partition.elf.is_none().then(|| {
+            let name = &partition.name;
+            self.warning(&format!(
+                "`{name}` in it is another program than this tree's: its functions, lines and own records are not shown"
+            ))
+        })
     }
 
     fn warning(&self, what: &str) -> String {
