@@ -6,6 +6,7 @@ mod elf;
 mod linux;
 
 pub use elf::{Elf, ElfSegment};
+pub(crate) use linux::HEADER_BYTES;
 pub use linux::LinuxImage;
 
 /// A file's content, by its format.
@@ -34,6 +35,9 @@ pub enum PayloadError {
     /// Packed; how, and what to do.
     #[error("it is {0}, which must be unpacked first")]
     Compressed(&'static str),
+    /// No program at all; what, and what would do.
+    #[error("it is {0}")]
+    NoProgram(&'static str),
     /// The file ends before what its header announces.
     #[error("it is cut short: its header speaks of {needed} bytes, the file has {found}")]
     Truncated {
@@ -94,6 +98,9 @@ fn foreign(bytes: &[u8]) -> Result<(), PayloadError> {
     if let Some((.., what)) = packed.iter().find(|(offset, magic, _)| has(bytes, *offset, magic)) {
         return Err(PayloadError::Compressed(what));
     }
+    if let Some(what) = container(bytes) {
+        return Err(what);
+    }
     let machines = [
         (0x24, &b"\x18\x28\x6f\x01"[..], "32-bit Arm (a zImage)"),
         (0x202, b"HdrS", "x86 (a bzImage)"),
@@ -103,6 +110,26 @@ fn foreign(bytes: &[u8]) -> Result<(), PayloadError> {
         Some((.., machine)) => Err(PayloadError::Machine((*machine).to_owned())),
         None => Ok(()),
     }
+}
+
+/// Files that hold a kernel among others, and those of the same format that hold none.
+fn container(bytes: &[u8]) -> Option<PayloadError> {
+    // Devicetree Specification 5.2: the magic number. U-Boot's FIT is a tree with a node `/images`.
+    if bytes.starts_with(b"\xd0\x0d\xfe\xed") {
+        let node = b"\0\0\0\x01images\0";
+        return Some(match bytes.windows(node.len()).any(|window| window == node) {
+            true => PayloadError::Compressed("a FIT image (dumpimage -T flat_dt -p N takes part N out)"),
+            false => PayloadError::NoProgram("a device tree; the key `dtb` takes it"),
+        });
+    }
+    // ar(5); deb(5): the first member is `debian-binary`.
+    if bytes.starts_with(b"!<arch>\n") {
+        return Some(match has(bytes, 8, b"debian-binary") {
+            true => PayloadError::Compressed("a Debian package (dpkg-deb -x; the kernel is in its boot/)"),
+            false => PayloadError::NoProgram("a static library; link it to a program"),
+        });
+    }
+    None
 }
 
 fn has(bytes: &[u8], offset: usize, magic: &[u8]) -> bool {

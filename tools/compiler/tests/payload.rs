@@ -69,6 +69,7 @@ fn what_cannot_run_is_refused_by_name() {
         payload::read(&bytes)
     };
     assert_eq!(payload::read(&[]), Err(PayloadError::Empty));
+    assert_eq!(payload::read(&image(2)[..60]), Err(PayloadError::Truncated { needed: 64, found: 60 }));
     assert_eq!(changed(18, 62), Err(PayloadError::Machine("x86".to_owned())));
     assert_eq!(changed(4, 1), Err(PayloadError::Machine("AArch64 with 32-bit pointers".to_owned())));
     assert_eq!(changed(5, 2), Err(PayloadError::BigEndian));

@@ -6,7 +6,7 @@ use septum_stage2::{Access, Ipa};
 
 use super::draft::Draft;
 use super::{FileError, Files, Loaded};
-use crate::payload::{self, ElfSegment, LinuxImage, Payload, PayloadError};
+use crate::payload::{self, Elf, ElfSegment, LinuxImage, Payload, PayloadError};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Image, Partition};
@@ -184,13 +184,18 @@ pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], probl
     let fit = Fit { raw: draft.raw, views, span: draft.raw.image.as_ref()?.span };
     let mut fitted = match fetched.payload {
         Payload::Elf(elf) => {
-            let pieces = elf.segments.into_iter().map(|segment| fit.elf_segment(segment, problems)).collect();
-            Fitted { elf: Some(fetched.path), ..fit.fitted(elf.entry, pieces) }
+            fit.elf_segments(&elf, problems);
+            let pieces = elf.segments.into_iter().map(|segment| Segment {
+                ipa: Ipa::new(segment.address),
+                bytes: segment.bytes,
+                zero_bytes: segment.zero_bytes,
+            });
+            Fitted { elf: Some(fetched.path), ..fit.fitted(elf.entry, pieces.collect()) }
         }
         Payload::LinuxImage(image) => fit.linux(image, problems)?,
         Payload::Raw(bytes) => fit.raw(bytes, problems)?,
     };
-    fit.entry(fitted.entry, problems);
+    fit.entry(&fitted, problems);
     if draft.raw.device_tree.is_none() && draft.raw.dtb.is_none() {
         fit.arguments(&mut fitted, problems);
     }
@@ -212,10 +217,35 @@ impl Fit<'_> {
         Fitted { entry, segments, taken, ..Fitted::default() }
     }
 
-    fn elf_segment(&self, segment: ElfSegment, problems: &mut Problems) -> Segment {
-        let what = format!("the segment at {}", show::address(segment.address));
-        self.inside(&what, segment.address, segment.size(), segment.access, problems);
-        Segment { ipa: Ipa::new(segment.address), bytes: segment.bytes, zero_bytes: segment.zero_bytes }
+    /// Reports what of an ELF lies outside all at once, and each segment that its memory does not allow.
+    fn elf_segments(&self, elf: &Elf, problems: &mut Problems) {
+        let inside = |segment: &&ElfSegment| self.view(segment.address, segment.size()).is_some();
+        let (inside, outside): (Vec<_>, Vec<_>) = elf.segments.iter().partition(inside);
+        for segment in inside {
+            let what = format!("the segment at {}", show::address(segment.address));
+            self.inside(&what, segment.address, segment.size(), segment.access, problems);
+        }
+        let what = match outside.as_slice() {
+            [] => return,
+            [one] => {
+                format!("the segment at {} of partition `{}` lies", show::address(one.address), self.raw.name.value)
+            }
+            several => format!("{} segments of partition `{}` lie", several.len(), self.raw.name.value),
+        };
+        let ranges = outside.iter().map(|segment| show::range(segment.address, segment.size()));
+        let problem = Problem::new(Code::SegmentOutside, self.span, format!("{what} outside its memory"));
+        let problem = problem.here(ranges.collect::<Vec<_>>().join(", "));
+        problems.add(match elf.position_independent {
+            true => problem.help(format!(
+                "it is position-independent (static-pie): link it with -no-pie, and to an address in {}",
+                self.memory()
+            )),
+            false => problem.help(self.memory()),
+        });
+    }
+
+    fn view(&self, start: u64, size: u64) -> Option<&View<'_>> {
+        self.views.iter().find(|view| view.holds(start, size))
     }
 
     /// An arm64 Image goes to `load`, or to the first 2 MiB boundary in executable memory, plus its text offset.
@@ -247,7 +277,7 @@ impl Fit<'_> {
     }
 
     fn inside(&self, what: &str, start: u64, size: u64, needs: Access, problems: &mut Problems) {
-        let Some(view) = self.views.iter().find(|view| view.holds(start, size)) else {
+        let Some(view) = self.view(start, size) else {
             let message = format!("{what} of partition `{}` lies outside its memory", self.raw.name.value);
             let problem = Problem::new(Code::SegmentOutside, self.span, message);
             problems.add(problem.here(show::range(start, size)).help(self.memory()));
@@ -262,9 +292,25 @@ impl Fit<'_> {
         }
     }
 
-    fn entry(&self, entry: u64, problems: &mut Problems) {
+    fn entry(&self, fitted: &Fitted, problems: &mut Problems) {
+        let entry = fitted.entry;
         let span = self.raw.entry.map_or(self.span, |entry| entry.span);
-        let Some(view) = self.views.iter().find(|view| view.holds(entry, 4)) else {
+        let of_outside = |(start, end): &(u64, u64)| *start == entry || (*start..*end).contains(&entry);
+        if fitted.taken.iter().filter(|(start, end)| self.view(*start, end - start).is_none()).any(of_outside) {
+            // That piece has been reported, and its entry with it.
+            return;
+        }
+        if !entry.is_multiple_of(4) {
+            // ESR_ELx.EC 0b100010: a PC alignment fault, before the first instruction.
+            let message = format!(
+                "the entry {} of partition `{}` is no multiple of 4",
+                show::address(entry),
+                self.raw.name.value
+            );
+            let problem = Problem::new(Code::EntryOdd, span, message);
+            problems.add(problem.help("AArch64 instructions lie at multiples of 4, and bit 0 does not choose T32"));
+        }
+        let Some(view) = self.view(entry, 4) else {
             let message = format!(
                 "the entry {} of partition `{}` lies outside its memory",
                 show::address(entry),

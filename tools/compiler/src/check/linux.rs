@@ -7,7 +7,7 @@ use super::image::{self, Fitted};
 use super::{Files, Loaded, tree};
 use crate::board::Board;
 use crate::linux::{self, LinuxError, Part};
-use crate::payload::{LinuxImage, Payload};
+use crate::payload::{HEADER_BYTES, LinuxImage, Payload};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Image, Partition as Raw};
@@ -45,6 +45,9 @@ fn fetch_kernel(raw: &Raw, kernel: &Spanned<Image>, files: &dyn Files, problems:
     let found = match image::read(raw, what, kernel, &bytes, problems)? {
         Payload::LinuxImage(image) => return Some(image),
         Payload::Elf(_) => "an ELF: the Image that boots is another file, arch/arm64/boot/Image of the kernel's build",
+        Payload::Raw(bytes) if (bytes.len() as u64) < HEADER_BYTES => {
+            "shorter than an arm64 Image's header of 64 bytes"
+        }
         Payload::Raw(_) => "no file with an arm64 Image's header",
     };
     let message = format!("the kernel of partition `{}` is no arm64 Image", raw.name.value);

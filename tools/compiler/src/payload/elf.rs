@@ -21,6 +21,9 @@ pub struct Elf {
     pub entry: u64,
     /// What is loaded, by rising address, disjoint; at least one.
     pub segments: Vec<ElfSegment>,
+    /// Whether it is linked to run anywhere (ET_DYN), a static-pie: its addresses count from where its linker chose, 0
+    /// as a rule. Firmware that relocates itself is such an ELF at the right address.
+    pub position_independent: bool,
 }
 
 /// A loadable piece of a program.
@@ -57,7 +60,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Elf, PayloadError> {
     let mut segments = loads.iter().map(|load| segment(load, physical, bytes)).collect::<Result<Vec<_>, _>>()?;
     segments.sort_by_key(|segment| segment.address);
     check_disjoint(&segments)?;
-    Ok(Elf { entry: entry(header.e_entry(Le), &loads, physical), segments })
+    let position_independent = header.e_type(Le) == ET_DYN;
+    Ok(Elf { entry: entry(header.e_entry(Le), &loads, physical), segments, position_independent })
 }
 
 fn header(bytes: &[u8]) -> Result<&FileHeader64<Le>, PayloadError> {

@@ -7,6 +7,9 @@ pub(super) const MAGIC: [u8; 4] = *b"ARM\x64";
 /// Where the magic number stands.
 pub(super) const MAGIC_OFFSET: usize = 56;
 
+/// Bytes of the header.
+pub(crate) const HEADER_BYTES: u64 = 64;
+
 /// Where kernels before 3.17 go, whose header says nothing.
 const OLD_TEXT_OFFSET: u64 = 0x8_0000;
 /// Flag bit 0: the kernel is big-endian.
@@ -28,7 +31,10 @@ pub struct LinuxImage {
 /// Reads an Image whose magic number is right.
 pub(super) fn read(bytes: &[u8]) -> Result<LinuxImage, PayloadError> {
     let found = bytes.len() as u64;
-    let word = |offset| u64_at(bytes, offset).ok_or(PayloadError::Truncated { needed: 64, found });
+    if found < HEADER_BYTES {
+        return Err(PayloadError::Truncated { needed: HEADER_BYTES, found });
+    }
+    let word = |offset| u64_at(bytes, offset).ok_or(PayloadError::Truncated { needed: HEADER_BYTES, found });
     let (text_offset, image_size, flags) = (word(8)?, word(16)?, word(24)?);
     if flags & BIG_ENDIAN != 0 {
         return Err(PayloadError::BigEndian);

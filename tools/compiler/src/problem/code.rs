@@ -171,6 +171,10 @@ codes! {
     TreeInterrupt = "E0518",
     /// A device tree names only cores that its partition has.
     TreeCore = "E0519",
+    /// A command line has no NUL character, and for Linux at most 2047 bytes.
+    CommandLine = "E0520",
+    /// The entry is a multiple of 4.
+    EntryOdd = "E0521",
 
     /// The ranges of a board's file do not overlap each other.
     BoardOverlap = "E0601",

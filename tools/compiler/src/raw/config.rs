@@ -172,6 +172,7 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
     };
     table.close(problems);
     linux::check_keys(&partition, problems);
+    linux::check_command_line(&partition, problems);
     Some(partition)
 }
 

@@ -60,6 +60,34 @@ pub(super) fn read_program(
     (image, linux.and_then(|(_, value)| value.read(problems)))
 }
 
+/// Most bytes of a kernel's command line: COMMAND_LINE_SIZE of Linux's arch/arm64/include/uapi/asm/setup.h is 2048 with
+/// the NUL behind it.
+const COMMAND_LINE_BYTES_MAX: usize = 2047;
+
+/// Reports a command line of which the guest would see the beginning only: `bootargs`, or `args` beside a device tree.
+pub(super) fn check_command_line(partition: &Partition, problems: &mut Problems) {
+    let bootargs = partition.linux.as_ref().and_then(|linux| linux.value.bootargs.as_ref());
+    let has_tree = partition.device_tree.is_some() || partition.dtb.is_some();
+    let args = partition.args.as_ref().filter(|_| has_tree);
+    for (key, text) in [("bootargs", bootargs), ("args", args)] {
+        let Some(text) = text else { continue };
+        let new = |what: String| {
+            let message = format!("`{key}` of partition `{}` {what}", partition.name.value);
+            Problem::new(Code::CommandLine, text.span, message)
+        };
+        if let Some(at) = text.value.find('\0') {
+            let problem = new("contains a NUL character".into()).here(format!("byte {at} is NUL"));
+            problems.add(problem.help("a device tree's text ends at the first NUL: the guest would not see the rest"));
+        }
+        let bytes = text.value.len();
+        if key == "bootargs" && bytes > COMMAND_LINE_BYTES_MAX {
+            let problem = new(format!("has {bytes} bytes"));
+            problems
+                .add(problem.here(format!("at most {COMMAND_LINE_BYTES_MAX}")).help("Linux drops the rest silently"));
+        }
+    }
+}
+
 /// Reports keys of `partition` that exclude each other.
 pub(super) fn check_keys(partition: &Partition, problems: &mut Problems) {
     let linux = partition.linux.as_ref().map(|linux| linux.span);
