@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 
 use septum_compiler::board::Twin;
-use septum_compiler::system::System;
+use septum_compiler::system::{Region, System};
 
 use super::RunError;
 
@@ -46,8 +46,8 @@ impl Ports {
         let no_console = || RunError::NoConsole { board: system.board.name.clone(), console: console.clone() };
         let log = index(console).ok_or_else(no_console)?;
         let owned = system.partitions.iter().flat_map(|partition| {
-            let devices = partition.regions.iter().filter_map(|region| index(&region.name));
-            devices.map(|index| (index, partition.name.clone()))
+            let lines = twin.serials.iter().filter(|(device, _)| has_device(&partition.regions, device));
+            lines.map(|(_, index)| (*index, partition.name.clone()))
         });
         Ok(Self { log, serials: owned.collect(), places: places(system) })
     }
@@ -91,6 +91,10 @@ impl Ports {
         let all = serials.chain(consoles).filter_map(|(port, index, place)| Some((port, sockets.get(&index)?, place)));
         all.map(|(port, socket, place)| Ok((port, Wire { socket: socket.try_clone()?, place }))).collect()
     }
+}
+
+fn has_device(regions: &[Region], device: &str) -> bool {
+    regions.iter().any(|region| region.has_device(device))
 }
 
 /// Empty where EL2 does not have the log UART's interrupt.
@@ -169,6 +173,23 @@ mod tests {
         assert_eq!(ports(&[(1, "a")], &[]).recipient(None).unwrap(), Some(Port::Serial(1)));
         assert_eq!(ports(&[], &[("a", 0)]).recipient(None).unwrap(), Some(Port::Console("a".to_owned())));
         assert_eq!(ports(&[], &[]).recipient(None).unwrap(), None);
+    }
+
+    #[test]
+    fn every_uart_of_a_page_has_its_line() {
+        let region = Region {
+            name: "uart0+uart2".to_owned(),
+            devices: vec!["uart0".to_owned(), "uart2".to_owned()],
+            kind: septum_plan::RegionKind::Device,
+            ipa: septum_stage2::Ipa::new(0x1000),
+            pa: septum_stage2::Pa::new(0x1000),
+            size: 0x1000,
+            access: septum_stage2::Access::RW,
+            line: 1,
+            bus_master: false,
+        };
+        let found = ["uart0", "uart1", "uart2"].map(|device| has_device(std::slice::from_ref(&region), device));
+        assert_eq!(found, [true, false, true]);
     }
 
     #[test]
