@@ -112,10 +112,9 @@ pub enum Action {
     Unknown,
 }
 
-/// VMPIDR_EL2's affinity of virtual core `vcpu`: sixteen cores to a cluster, since a GICv3 SGI's target list has sixteen
-/// bits.
+/// VMPIDR_EL2's affinity of virtual core `vcpu`.
 pub const fn affinity(vcpu: u16) -> u64 {
-    (vcpu as u64 >> 4) << 8 | vcpu as u64 & 0xf
+    septum_plan::virtual_affinity(vcpu as usize)
 }
 
 /// What to do about the call `x`, x0 to at least x3.

@@ -26,6 +26,8 @@ pub mod state;
 
 use core::sync::atomic::Ordering::Relaxed;
 
+pub use septum_plan::{vcpu_of_affinity, virtual_affinity};
+
 use crate::gic::{PHYSICAL_TIMER, VIRTUAL_TIMER, offset};
 use list_register::{ListRegister, VirtualInterface};
 use state::{Bits, Mailbox, Queue, Spis, bit};
@@ -116,18 +118,6 @@ impl<'p> Partition<'p> {
     pub fn visible(&self, word: u32) -> u32 {
         self.owned(word) | self.made(word)
     }
-}
-
-/// The affinity that virtual core `vcpu` sees in MPIDR_EL1: contiguous from 0, sixteen to a cluster, because an SGI's
-/// target list has sixteen bits.
-pub const fn virtual_affinity(vcpu: usize) -> u64 {
-    (vcpu as u64 & 0xf) | (vcpu as u64 >> 4) << 8
-}
-
-/// The virtual core with affinity `affinity` (Aff3 at 39:32, Aff2 to Aff0 at 23:0), if a partition of `vcpus` has it.
-pub fn vcpu_of_affinity(affinity: u64, vcpus: usize) -> Option<usize> {
-    let vcpu = (affinity >> 8 << 4 | affinity & 0xf) as usize;
-    (vcpu < vcpus && virtual_affinity(vcpu) == affinity).then_some(vcpu)
 }
 
 /// A virtual core's interrupt controller, put together for one trap.

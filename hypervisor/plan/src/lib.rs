@@ -6,12 +6,14 @@
 //! * [`space`]: EL2's virtual address space;
 //! * [`seal`]: the hash over boot block, plan, tables and payloads;
 //! * [`frames`]: register frames of interrupt controllers and consoles, and which of them EL2 emulates where;
+//! * [`affinity`]: the affinities of a partition's virtual cores;
 //! * [`call`]: the numbers of the calls that a partition may make.
 //!
 //! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
 #![no_std]
 #![forbid(unsafe_code)]
 
+pub mod affinity;
 pub mod boot;
 pub mod call;
 pub mod frames;
@@ -20,6 +22,7 @@ pub mod record;
 pub mod seal;
 pub mod space;
 
+pub use affinity::{vcpu_of_affinity, virtual_affinity};
 pub use boot::BootBlock;
 pub use plan::{Plan, PlanError};
 pub use record::{

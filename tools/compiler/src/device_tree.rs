@@ -11,6 +11,7 @@ mod parse;
 
 use std::ops::Range;
 
+use dtoolkit::Node as _;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 
 use crate::board::Board;
@@ -76,7 +77,18 @@ pub fn generate(board: &Board, partition: &Partition, chosen: &Chosen) -> Result
 /// Where `tree` is no device tree.
 pub fn with_chosen(tree: &[u8], chosen: &Chosen) -> Result<Vec<u8>, ParseError> {
     let mut tree = parse(tree)?;
-    let old = tree.root.remove_child("chosen").unwrap_or_else(|| DeviceTreeNode::new_unchecked("chosen"));
-    tree.root.add_child(machine::chosen(Node::from(old), chosen, None).finish());
+    let mut node = DeviceTreeNode::new_unchecked("chosen");
+    let name = tree.root.children().find(|child| is_chosen(child)).map(|child| child.name().to_owned());
+    if let Some(old) = name.and_then(|name| tree.root.remove_child(&name)) {
+        old.properties().for_each(|property| node.add_property(property.clone()));
+        old.children().for_each(|child| node.add_child(child.clone()));
+    }
+    tree.root.add_child(machine::chosen(Node::from(node), chosen, None).finish());
     Ok(tree.to_dtb())
+}
+
+/// Whether a child of the root is what programs find when they look for `/chosen`: libfdt takes the first node of the
+/// name, with a unit address or without (fdt_nodename_eq_ of fdt_ro.c), and the specification knows none with one (3.6).
+fn is_chosen(node: &DeviceTreeNode) -> bool {
+    node.name().split('@').next() == Some("chosen")
 }

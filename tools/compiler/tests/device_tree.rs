@@ -71,6 +71,18 @@ fn virtual_cores_count_from_zero_whatever_the_boards_cores_are() {
 }
 
 #[test]
+fn the_seventeenth_core_has_the_affinity_that_el2_shows_it() {
+    let board = virt_board();
+    let mut guest = guest(&board, 0x900_0000);
+    guest.cpus = (0..18).collect();
+    let dtb = generate(&board, &guest, &chosen()).unwrap();
+    let fdt = Fdt::new(&dtb).unwrap();
+    let cpus: Vec<_> = fdt.find_node("/cpus").unwrap().children().map(|cpu| cells(&cpu, "reg")[0]).collect();
+    assert_eq!(cpus[14..], [0xe, 0xf, 0x100, 0x101]);
+    assert!(fdt.find_node("/cpus/cpu@100").is_some());
+}
+
+#[test]
 fn a_gicv3_guest_gets_its_redistributors_and_a_gicv2_guest_its_cpu_interface() {
     let board = virt_board();
     let dtb = generate(&board, &guest(&board, 0x900_0000), &chosen()).unwrap();

@@ -4,10 +4,12 @@
 #[path = "common/support.rs"]
 mod support;
 
+use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
+use dtoolkit::{Node as _, Property as _};
 use proptest::prelude::*;
 use septum_compiler::board::Board;
-use septum_compiler::device_tree::{Chosen, ParseError, check, generate, parse};
+use septum_compiler::device_tree::{Chosen, ParseError, check, generate, parse, with_chosen};
 use septum_compiler::system::{Partition, Region};
 use septum_stage2::Access;
 use support::{memory, partition, registers, rpi4_board, virt_board};
@@ -139,6 +141,45 @@ fn no_tree_at_all_is_refused() {
     let board = virt_board();
     let dtb = generate(&board, &partitions(&board)[0], &Chosen::default()).unwrap();
     assert!(matches!(parse(&dtb[..dtb.len() / 2]), Err(ParseError::Damaged(_))));
+}
+
+#[test]
+fn memory_reservations_survive_what_is_put_into_chosen() {
+    let mut tree = DeviceTree::new();
+    let kept = [MemoryReservation::new(0x4800_0000, 0x10_0000), MemoryReservation::new(0, 0x1000)];
+    // One of no bytes would end the list for Linux.
+    tree.memory_reservations = [kept[0], MemoryReservation::new(0x4000_0000, 0), kept[1]].into();
+    let given = with_chosen(&tree.to_dtb(), &Chosen { bootargs: Some("quiet".into()), initrd: None }).unwrap();
+    assert_eq!(parse(&given).unwrap().memory_reservations, kept);
+    assert_eq!(given[40..64], [0x4800_0000_u64, 0x10_0000, 0].map(u64::to_be_bytes).concat(), "where Linux reads them");
+}
+
+#[test]
+fn reservations_that_are_cut_short_or_wrap_are_refused() {
+    let mut tree = DeviceTree::new();
+    tree.memory_reservations = vec![MemoryReservation::new(u64::MAX, 2)];
+    assert_eq!(parse(&tree.to_dtb()), Err(ParseError::Damaged(40)));
+    let mut cut = DeviceTree::new().to_dtb();
+    let end = cut.len() as u32 - 8;
+    cut[16..20].copy_from_slice(&end.to_be_bytes());
+    assert_eq!(parse(&cut), Err(ParseError::Damaged(end as usize)));
+}
+
+#[test]
+fn chosen_is_found_whatever_its_unit_address() {
+    let mut tree = DeviceTree::new();
+    let mut chosen = node("chosen@0", &[("kept", &[7])]);
+    chosen.add_child(node("framebuffer", &[]));
+    chosen.add_property(DeviceTreeProperty::new_unchecked("bootargs", "wrong"));
+    tree.root.add_child(chosen);
+    let given = with_chosen(&tree.to_dtb(), &Chosen { bootargs: Some("right".into()), initrd: Some(1..2) }).unwrap();
+    let given = parse(&given).unwrap();
+    let names: Vec<_> = given.root.children().map(|child| child.name().to_owned()).collect();
+    assert_eq!(names, ["chosen"]);
+    let chosen = given.find_node("/chosen").unwrap();
+    assert_eq!(chosen.property("bootargs").unwrap().value(), b"right\0");
+    assert!(chosen.property("kept").is_some() && chosen.property("linux,initrd-end").is_some());
+    assert!(given.find_node("/chosen/framebuffer").is_some());
 }
 
 #[test]

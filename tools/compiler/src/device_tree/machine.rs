@@ -1,7 +1,7 @@
 //! The nodes that every guest has: chosen, memory, cores, PSCI, timer, interrupt controller.
 
 use septum_plan::frames::{GICC_BYTES, GICD_V2_BYTES, GICD_V3_BYTES, GICR_BYTES};
-use septum_plan::{GicVersion, RegionKind};
+use septum_plan::{GicVersion, RegionKind, virtual_affinity};
 use septum_stage2::Access;
 
 use super::build::Node;
@@ -48,13 +48,14 @@ pub(super) fn memory(partition: &Partition) -> Result<Vec<Node>, DeviceTreeError
     if nodes.is_empty() { Err(DeviceTreeError::NoMemory { partition: partition.name.clone() }) } else { Ok(nodes) }
 }
 
-/// `/cpus`: `count` virtual cores with affinity level 0 counting from 0, started by PSCI.
+/// `/cpus`: `count` virtual cores with the affinities that EL2 shows them, started by PSCI.
 pub(super) fn cpus(count: usize) -> Node {
     let cpu = |index: usize| {
-        Node::new(format!("cpu@{index:x}"))
+        let affinity = virtual_affinity(index);
+        Node::new(format!("cpu@{affinity:x}"))
             .text("device_type", "cpu")
             .text("compatible", "arm,armv8")
-            .cells("reg", &[index as u32])
+            .cells("reg", &[affinity as u32])
             .text("enable-method", "psci")
     };
     let node = Node::new("cpus").cells("#address-cells", &[1]).cells("#size-cells", &[0]);

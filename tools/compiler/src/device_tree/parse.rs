@@ -3,6 +3,7 @@
 //! dtoolkit refuses the long property names of real boards (`snps,gfladj-refclk-lpm-sel-quirk`), or reads without
 //! checking; a user's file needs both: every real tree read, every damaged one refused.
 
+use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 
 const MAGIC: u32 = 0xd00d_feed;
@@ -33,7 +34,7 @@ pub enum ParseError {
     TooDeep,
 }
 
-/// The tree in `bytes`. Memory reservations are left out: they are for boot programs.
+/// The tree in `bytes`, with its memory reservations.
 ///
 /// # Errors
 /// Where the bytes are no tree. No bytes make this panic.
@@ -49,9 +50,27 @@ pub fn parse(bytes: &[u8]) -> Result<DeviceTree, ParseError> {
     let mut reader = Reader { bytes, strings, at: header(2)? as usize };
     reader.expect(BEGIN_NODE)?;
     let mut tree = DeviceTree::new();
+    tree.memory_reservations = reservations(bytes, header(4)? as usize)?;
     tree.root = reader.node(0)?;
     reader.expect(END)?;
     Ok(tree)
+}
+
+/// The memory reservations from byte `at` on (5.3): addresses and sizes up to a pair of zeroes. One of no bytes is left
+/// out: it reserves nothing, and Linux takes it for the list's end (early_init_fdt_scan_reserved_mem of drivers/of/fdt.c).
+fn reservations(bytes: &[u8], mut at: usize) -> Result<Vec<MemoryReservation>, ParseError> {
+    let number = |at: usize| Some(u64::from(word(bytes, at)?) << 32 | u64::from(word(bytes, at + 4)?));
+    let mut list = Vec::new();
+    loop {
+        let damaged = ParseError::Damaged(at);
+        let (address, size) = (number(at).ok_or(damaged)?, number(at + 8).ok_or(damaged)?);
+        if (address, size) == (0, 0) {
+            return Ok(list);
+        }
+        address.checked_add(size).ok_or(damaged)?;
+        list.extend((size > 0).then(|| MemoryReservation::new(address, size)));
+        at += 16;
+    }
 }
 
 struct Reader<'a> {
