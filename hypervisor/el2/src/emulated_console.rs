@@ -15,9 +15,6 @@ use crate::arch::vectors::Frame;
 use crate::core_state::{Assignment, CoreState};
 use crate::log;
 
-/// Bytes of an AArch64 instruction.
-const INSTRUCTION_BYTES: u64 = 4;
-
 /// What a partition's cores share of its console.
 #[derive(Default)]
 pub struct State {
@@ -60,7 +57,7 @@ pub fn access(core: &CoreState, assignment: Assignment, frame: &mut Frame) -> bo
         frame.set_register(access.register(), access.loaded(value.into()));
     }
     set_interrupt(core, assignment);
-    frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
+    frame.finish();
     true
 }
 

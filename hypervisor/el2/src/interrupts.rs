@@ -4,7 +4,7 @@
 mod guest;
 mod hardware;
 
-pub use guest::{Guest, peers, publish, quick_sgi};
+pub use guest::{Guest, peers, publish};
 
 use septum_el2::gic::{self, CpuInterface, GicError, distributor, v2, v3};
 use septum_plan::{CoreRecord, GicVersion, PlanHeader};

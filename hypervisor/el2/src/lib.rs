@@ -10,7 +10,7 @@ pub mod console;
 pub mod exception_entry;
 pub mod fault;
 pub mod gic;
-
+pub mod instruction;
 pub mod machine;
 pub mod payload;
 pub mod pl011;

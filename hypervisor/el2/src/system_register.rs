@@ -34,12 +34,12 @@ const OSLSR: u64 = 1 << 3;
 const AA64DFR0: u64 = 6 | (COMPARATORS as u64 - 1) << 12 | (COMPARATORS as u64 - 1) << 20 | 0xf << 36;
 /// ID_DFR0_EL1: CopDbg and CopSDbg; no performance monitors, no trace.
 const DFR0: u64 = 0xff;
-/// ID_PFR0_EL1 without AMU and RAS; ID_PFR1_EL1 without GIC.
+/// ID_PFR0_EL1 without AMU and RAS; the field GIC of ID_PFR1_EL1.
 const PFR0: u64 = 0x0f0f_ffff;
-const PFR1_GICV2: u64 = 0x0fff_ffff;
+const PFR1_GIC: u16 = 1 << 7;
 /// ID_AA64PFR0_EL1: EL0 to EL3, FP, AdvSIMD, GIC, DIT, CSV2, CSV3. Not RAS, SVE, SEL2, MPAM, AMU, RME.
 const AA64PFR0: u64 = 0xff0f_0000_0fff_ffff;
-const AA64PFR0_GIC: u64 = 0xf << 24;
+const AA64PFR0_GIC: u16 = 1 << 6;
 /// ID_AA64PFR1_EL1: BT, SSBS, CSV2_frac. Not MTE, SME, NMI.
 const AA64PFR1: u64 = 0xf_0000_00ff;
 /// ID_AA64ISAR0_EL1 without TME; ISAR1 without XS and LS64; ISAR2: WFxT, RPRES, GPA3, APA3, BC, PAC_frac, CLRBHB.
@@ -54,7 +54,7 @@ const AA64MMFR1: u64 = 0xf00f_f0f0_0ff0_f00f;
 const AA64MMFR2: u64 = 0xf0ff_00ff_f0ff_0fff;
 
 /// The answer to `access` of a partition whose interrupt controller is a `gic`.
-pub const fn answer(access: SystemRegisterAccess, gic: GicVersion) -> Answer {
+pub fn answer(access: SystemRegisterAccess, gic: GicVersion) -> Answer {
     let SystemRegisterAccess { op0, op1, crn, crm, op2, read, .. } = access;
     match (op0, op1, crn, crm, op2) {
         (2, ..) => debug(op1, crn, crm, op2),
@@ -86,29 +86,65 @@ const fn debug(op1: u8, crn: u8, crm: u8, op2: u8) -> Answer {
     }
 }
 
-/// Group 3 of the identification registers (HCR_EL2.TID3): S3_0_C0_C1_0 to S3_0_C0_C7_7. What EL2 traps, or what would
-/// need EL2 to switch it on, is hidden; so is what this list does not know.
-const fn identification(crm: u8, op2: u8, gicv3: bool) -> Answer {
-    let mask = match (crm, op2) {
+/// Group 3 of the identification registers (HCR_EL2.TID3): S3_0_C0_C1_0 to S3_0_C0_C7_7.
+fn identification(crm: u8, op2: u8, gicv3: bool) -> Answer {
+    let fields = SHOWN.get(usize::from(crm << 3 | op2 & 7)).copied().filter(|_| crm != 0);
+    match (crm, op2, fields) {
+        (_, _, None) => Answer::Undefined,
+        (5, 0, _) => Answer::Constant(AA64DFR0),
+        (1, 1, Some(fields)) if !gicv3 => Answer::Identification(spread(fields & !PFR1_GIC)),
+        (4, 0, Some(fields)) if !gicv3 => Answer::Identification(spread(fields & !AA64PFR0_GIC)),
+        (_, _, Some(fields)) => Answer::Identification(spread(fields)),
+    }
+}
+
+/// What of each register is shown, in fields of four bits, by crm and op2; kept apart from the code because it is smaller
+/// so.
+const SHOWN: [u16; 64] = {
+    let mut shown = [0; 64];
+    let mut rest = shown.as_mut_slice();
+    let mut index = 0;
+    while let [first, others @ ..] = rest {
+        *first = gather(mask(index >> 3, index & 7));
+        (rest, index) = (others, index.wrapping_add(1));
+    }
+    shown
+};
+
+/// What EL2 traps, or what would need EL2 to switch it on, is hidden; so is what this list does not know. Reserved
+/// encodings read as zero, and so do features that are absent.
+const fn mask(crm: u8, op2: u8) -> u64 {
+    match (crm, op2) {
         (1, 0) => PFR0,
-        (1, 1) if !gicv3 => PFR1_GICV2,
         (1, 2) => DFR0,
         (1, 1 | 4..=7) | (2, _) | (3, 0..=2 | 4 | 6) => !0,
-        (4, 0) if !gicv3 => AA64PFR0 & !AA64PFR0_GIC,
         (4, 0) => AA64PFR0,
         (4, 1) => AA64PFR1,
-        (5, 0) => return Answer::Constant(AA64DFR0),
         (6, 0) => AA64ISAR0,
         (6, 1) => AA64ISAR1,
         (6, 2) => AA64ISAR2,
         (7, 0) => AA64MMFR0,
         (7, 1) => AA64MMFR1,
         (7, 2) => AA64MMFR2,
-        // Reserved encodings read as zero, and so do features that are absent.
-        (1..=7, _) => 0,
-        _ => return Answer::Undefined,
-    };
-    Answer::Identification(mask)
+        _ => 0,
+    }
+}
+
+/// A bit for each field of four bits that is set in `mask`.
+const fn gather(mask: u64) -> u16 {
+    let (mut fields, mut index) = (0, 0_u32);
+    while index < 16 {
+        let field = mask >> (index << 2) & 0xf;
+        assert!(matches!(field, 0 | 0xf), "an identification register is shown field by field");
+        fields |= (field as u16 & 1) << index;
+        index = index.wrapping_add(1);
+    }
+    fields
+}
+
+/// The mask of which [`gather`] made `fields`.
+fn spread(fields: u16) -> u64 {
+    (0..16).rev().fold(0, |mask, index| mask << 4 | if fields >> index & 1 != 0 { 0xf } else { 0 })
 }
 
 #[cfg(test)]

@@ -6,14 +6,13 @@ mod interrupt_controller;
 mod own_fault;
 mod undefined;
 
-pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_system_register, take_interrupt};
+pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_access, slow, take_interrupt};
 pub use own_fault::own_fault;
 
 use septum_el2::call;
 use septum_el2::psci::VERSION_1_1;
 use septum_plan::call::{NOT_SUPPORTED, psci};
 
-use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
 use crate::{emulated_console, log};
@@ -23,17 +22,17 @@ const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
 /// ESR_EL2 of a trapped `SMC #0` from AArch64.
 const ESR_SMC_0: u64 = 0x17 << 26 | 1 << 25;
 
-/// Bytes of an AArch64 instruction.
-const INSTRUCTION_BYTES: u64 = 4;
-
-/// The exception is dealt with.
+/// The exception is dealt with. The vector finishes the instruction (`instruction::finish`) unless it is a call.
 const DONE: u64 = 0;
 /// The rare path is to take it.
 const DECLINED: u64 = 1;
+/// A call that is dealt with and, being an SMC, is to be finished.
+const FINISH: u64 = 2;
 
-/// A synchronous exception, with only the caller-saved registers saved: [`DONE`] or [`DECLINED`].
-pub extern "C" fn hot(frame: &mut CallerSaved, esr: u64) -> u64 {
-    if esr == ESR_HVC_0 { quick_call(frame) } else { hot_trap(frame, esr) }
+/// A call, or something else of bit 27 in ESR_EL2, with only the caller-saved registers saved: [`DONE`], [`FINISH`] or
+/// [`DECLINED`].
+pub extern "C" fn hot_call(frame: &mut CallerSaved, esr: u64) -> u64 {
+    if esr == ESR_HVC_0 { quick_call(frame) } else { quick_smc(frame, esr) }
 }
 
 #[inline(always)]
@@ -64,19 +63,11 @@ fn quick_psci(frame: &mut CallerSaved) -> u64 {
     DONE
 }
 
-/// The hot paths of everything but HVC, apart so that HVC is tested first.
+/// Kept out of line so that HVC is tested first. A trapped SMC comes from its own address, an HVC from the next.
 #[cold]
 #[inline(never)]
-fn hot_trap(frame: &mut CallerSaved, esr: u64) -> u64 {
-    if esr != ESR_SMC_0 {
-        return interrupt_controller::hot_access(frame, esr);
-    }
-    if quick_psci(frame) == DECLINED {
-        return DECLINED;
-    }
-    // A trapped SMC comes from its own address, an HVC from the next.
-    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
-    DONE
+fn quick_smc(frame: &mut CallerSaved, esr: u64) -> u64 {
+    if esr == ESR_SMC_0 && quick_psci(frame) == DONE { FINISH } else { DECLINED }
 }
 
 /// A physical interrupt while the partition ran, that the vector has not dealt with itself. `acknowledged`: what it read
@@ -86,12 +77,22 @@ pub extern "C" fn interrupt(_frame: &mut CallerSaved, acknowledged: u64) {
     interrupt_controller::handle_acknowledged(core, acknowledged);
 }
 
-/// Every other exception from below EL2, with the whole frame. `kind`: 0 synchronous, 1 FIQ, 2 SError.
+/// [`rare`]'s kinds.
+pub const SYNCHRONOUS: u64 = 0;
+/// Also one of them.
+pub const FIQ: u64 = 1;
+/// Also one of them.
+pub const SERROR: u64 = 2;
+/// What a hot path has dealt with is to be finished, in AArch32.
+pub const FINISH_AARCH32: u64 = 3;
+
+/// Every other exception from below EL2, with the whole frame.
 pub extern "C" fn rare(frame: &mut Frame, kind: u64) {
     let core = this_core();
     match kind {
-        0 => synchronous(core, frame),
-        1 => fault::fiq(core, frame),
+        SYNCHRONOUS => synchronous(core, frame),
+        FIQ => fault::fiq(core, frame),
+        FINISH_AARCH32 => frame.finish(),
         _ => fault::serror(core, frame),
     }
     log::pump(core);
@@ -101,7 +102,7 @@ fn synchronous(core: &'static CoreState, frame: &mut Frame) {
     match (frame.esr, core.assignment) {
         (ESR_HVC_0, Some(assignment)) => calls::answer(core, assignment, frame),
         (ESR_SMC_0, Some(assignment)) => {
-            frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
+            frame.finish();
             calls::answer(core, assignment, frame);
         }
         _ if interrupt_controller::rare(core, frame) => {}

@@ -4,8 +4,12 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod narrow;
+#[cfg(target_os = "none")]
 mod prober;
 mod script;
+#[cfg(target_os = "none")]
+mod steps;
 
 #[cfg(not(target_os = "none"))]
 fn main() {}

@@ -7,6 +7,7 @@ use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
 use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
+use crate::{narrow, steps};
 
 septum_guest::entry!(prober);
 
@@ -58,6 +59,8 @@ fn run(text: &str, step: Step<'_>) {
         Step::Reset => psci::system_reset(),
         Step::ResetOnce(address) => reset_once(address),
         Step::Cores => start_cores(),
+        Step::Steps => steps::all(),
+        Step::Narrow => narrow::run(),
     }
 }
 

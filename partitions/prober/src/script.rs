@@ -36,6 +36,10 @@ pub enum Step<'a> {
     ResetOnce(Number),
     /// Start all further cores: every other one sleeps, the rest spin.
     Cores,
+    /// Single-step over instructions that EL2 carries out.
+    Steps,
+    /// Run a T32 program at EL0 that reads the interrupt controller.
+    Narrow,
 }
 
 /// The instruction that makes a call.
@@ -102,6 +106,8 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "reset" => Ok(Step::Reset),
         "reset-once" => Ok(Step::ResetOnce(number(words)?)),
         "cores" => Ok(Step::Cores),
+        "steps" => Ok(Step::Steps),
+        "narrow" => Ok(Step::Narrow),
         _ => Err(ScriptError::UnknownStep),
     }
 }
@@ -166,6 +172,8 @@ mod tests {
         assert_eq!(parse("off"), Ok(Step::Off));
         assert_eq!(parse("reset-once 0x5000_0000"), Ok(Step::ResetOnce(0x5000_0000)));
         assert_eq!(parse("cores"), Ok(Step::Cores));
+        assert_eq!(parse("steps"), Ok(Step::Steps));
+        assert_eq!(parse("narrow"), Ok(Step::Narrow));
     }
 
     #[test]

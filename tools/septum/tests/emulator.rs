@@ -464,6 +464,46 @@ fn rpi4_answers_registers_that_no_partition_has_as_absent() {
     hostile_partitions("tools/septum/tests/configs/rpi4-hostile").holds();
 }
 
+/// A partition under software step, over instructions that EL2 carries out: one step each, in whichever way EL2 answers.
+/// Then one in T32, whose next instruction is two bytes further and under the next condition of its IT block.
+fn stepping_partition(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "steps over plain load: 4 8 c 10 14",
+            "steps over load of GICD_TYPER: 4 8 c 10 14",
+            "steps over load of GICD_TYPER, x20: 4 8 c 10 14",
+            "steps over store to GICD_ISENABLER1: 4 8 c 10 14",
+            "steps over store to GICD_ICENABLER1: 4 8 c 10 14",
+            "steps over store of a byte to GICD_IPRIORITYR: 4 8 c 10 14",
+            "steps over SGI to core 1: 4 8 c 10 14",
+            "steps over SGI to all others: 4 8 c 10 14",
+            "steps over load of UARTFR: 4 8 c 10 14",
+            "steps over store to UARTIMSC: 4 8 c 10 14",
+            "steps over HVC, unknown: 4 8 c 10 14",
+            "steps over HVC, MIGRATE_INFO_TYPE: 4 8 c 10 14",
+            "steps over SMC, PSCI_VERSION: 4 8 c 10 14",
+            "steps over SMC, MIGRATE_INFO_TYPE: 4 8 c 10 14",
+            "steps over read of ID_AA64PFR0_EL1: 4 8 c 10 14",
+            "steps over write to OSLAR_EL1: 4 8 c 10 14",
+            ", r2 1, r3 1",
+            "partition `prober` ended (SYSTEM_OFF)",
+        ],
+        absent: &["EL2 fault", "T32 under IT: r1 0x0,", "undecodable"],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_finishes_an_instruction_that_it_carries_out_as_the_core_would() {
+    stepping_partition("tools/septum/tests/configs/virt-steps").holds();
+}
+
+#[test]
+fn virt_gicv2_finishes_an_instruction_that_it_carries_out_as_the_core_would() {
+    stepping_partition("tools/septum/tests/configs/virt-gicv2-steps").holds();
+}
+
 /// One partition floods EL2 with calls, text, interrupts and cores switched on and off; another ticks on. Lines of the
 /// first may be lost, and the log says how many; bytes that it passes off as defmt frames are shown as its own.
 fn flooding_partition(config: &str) -> Case<'_> {

@@ -20,23 +20,31 @@ pub fn identification() -> Identification {
     Identification { mmfr0: ID_AA64MMFR0_EL1.get(), pfr0: ID_AA64PFR0_EL1.get(), counter_hz: CNTFRQ_EL0.get() }
 }
 
-/// Identification register S3_0_C0_C`crm`_`op2`; 0 unless `crm` is 1 to 7 and `op2` 0 to 7. Reserved ones read as zero.
+/// Identification register S3_0_C0_C`crm`_`op2`, of AArch32's (`crm` 1 to 3) or of the first four in each row of AArch64's
+/// (4 to 7); what is given for others means nothing.
 pub fn identification_register(crm: u8, op2: u8) -> u64 {
-    if !matches!((crm, op2), (1..=7, 0..=7)) {
+    let (crm, op2) = (u64::from(crm), u64::from(op2));
+    let index = if crm < 4 { crm << 3 | op2 & 7 } else { (crm << 2 | op2 & 3).wrapping_add(16) };
+    if !(8..48).contains(&index) {
         return 0;
     }
-    let index = u64::from(crm) << 3 | u64::from(op2);
     let value: u64;
     // SAFETY: MRS names its register in the instruction, so there is one for each, of 8 bytes with its branch, from
-    // index 8 on; `index` is one of theirs. Reading these registers has no side effect.
+    // index 8 on, the rows of eight first; `index` is one of theirs. Reading these registers has no side effect.
     unsafe {
         asm!(
             "adr {address}, 2f - 64",
             "add {address}, {address}, {index}, lsl #3",
             "br {address}",
             "2:",
-            ".irp m, 1, 2, 3, 4, 5, 6, 7",
+            ".irp m, 1, 2, 3",
             ".irp n, 0, 1, 2, 3, 4, 5, 6, 7",
+            "mrs {value}, S3_0_C0_C\\m\\()_\\n",
+            "b 3f",
+            ".endr",
+            ".endr",
+            ".irp m, 4, 5, 6, 7",
+            ".irp n, 0, 1, 2, 3",
             "mrs {value}, S3_0_C0_C\\m\\()_\\n",
             "b 3f",
             ".endr",

@@ -23,8 +23,6 @@ readable! {
     far = "far_el2";
     /// HPFAR_EL2: the intermediate address of an abort.
     hpfar = "hpfar_el2";
-    /// ELR_EL2: where the exception came from.
-    elr = "elr_el2";
     /// HCR_EL2: what of EL1 EL2 controls.
     hcr = "hcr_el2";
     /// SCTLR_EL1: the partition's.
@@ -64,13 +62,6 @@ pub fn core_state_address() -> u64 {
 pub unsafe fn set_core_state_address(address: u64) {
     // SAFETY: the caller vouches; not `nomem`, so the state is written before the register.
     unsafe { asm!("msr tpidr_el2, {}", in(reg) address, options(nostack, preserves_flags)) };
-}
-
-/// Sets ELR_EL2: where the partition goes on.
-#[inline(always)]
-pub fn set_elr(address: u64) {
-    // SAFETY: ELR_EL2 only says where the partition goes on; at EL1 any address is its own affair.
-    unsafe { asm!("msr elr_el2, {}", in(reg) address, options(nomem, nostack, preserves_flags)) };
 }
 
 /// Sets MDSCR_EL1, the partition's.

@@ -7,6 +7,9 @@
 use core::arch::{asm, global_asm};
 use core::mem::{offset_of, size_of};
 
+use septum_el2::instruction;
+use septum_el2::vgic::access::SystemWrite;
+use septum_el2::vgic::sgi::Peers;
 use septum_el2::vgic::state::Mailbox;
 use septum_plan::space;
 
@@ -41,6 +44,12 @@ pub struct Frame {
 }
 
 impl Frame {
+    /// Lets the partition go on behind the instruction that was trapped.
+    #[inline(never)]
+    pub fn finish(&mut self) {
+        (self.elr, self.spsr) = instruction::finish(self.elr, self.spsr, self.esr);
+    }
+
     /// General-purpose register `index`; 31 is the zero register.
     pub fn register(&self, index: u8) -> u64 {
         match index {
@@ -87,6 +96,8 @@ const _: () = assert!(size_of::<OwnFault>() == 16 * 18);
 
 // The vectors add `MAILBOX` in one instruction, and find list registers by INTID at the mailbox's start.
 const _: () = assert!(core_state::MAILBOX_OFFSET < 1 << 12 && offset_of!(Mailbox, private) == 0);
+// They find mailboxes of peers at the core state's start.
+const _: () = assert!(offset_of!(CoreState, peers) == 0);
 
 global_asm!(
     include_str!("vectors.s"),
@@ -98,9 +109,20 @@ global_asm!(
     WORK = const offset_of!(Mailbox, work),
     SGI_PENDING = const offset_of!(Mailbox, sgi_pending),
     SGI_ENABLED = const offset_of!(Mailbox, sgi_enabled),
+    IPI_WORD = const offset_of!(Mailbox, ipi_word),
+    PEERS_ALLOWED = const offset_of!(CoreState, peers) + Peers::ALLOWED_OFFSET,
+    ESR_SGI1R = const SystemWrite::ESR_SGI1R,
     NOT_ACKNOWLEDGED = const trap::NOT_ACKNOWLEDGED as i64,
-    HOT = sym trap::hot,
-    HOT_SYSTEM_REGISTER = sym trap::hot_system_register,
+    A64_BYTES = const instruction::A64_BYTES,
+    NOT_STEP = const !instruction::STEP,
+    NOT_BRANCH_TYPE = const !instruction::BRANCH_TYPE,
+    HOT_CALL = sym trap::hot_call,
+    HOT_ACCESS = sym trap::hot_access,
+    SLOW = sym trap::slow,
+    SYNCHRONOUS = const trap::SYNCHRONOUS,
+    FIQ = const trap::FIQ,
+    SERROR = const trap::SERROR,
+    FINISH_AARCH32 = const trap::FINISH_AARCH32,
     INTERRUPT = sym trap::interrupt,
     RARE = sym trap::rare,
     OWN_FAULT = sym trap::own_fault,

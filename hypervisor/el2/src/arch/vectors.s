@@ -11,6 +11,11 @@
 .endm
 
 .macro save_other_caller_saved
+    save_x4_to_x17
+    stp     x18, x30, [sp, #16 * 9]
+.endm
+
+.macro save_x4_to_x17
     stp     x4, x5, [sp, #16 * 2]
     stp     x6, x7, [sp, #16 * 3]
     stp     x8, x9, [sp, #16 * 4]
@@ -18,7 +23,6 @@
     stp     x12, x13, [sp, #16 * 6]
     stp     x14, x15, [sp, #16 * 7]
     stp     x16, x17, [sp, #16 * 8]
-    stp     x18, x30, [sp, #16 * 9]
 .endm
 
 .macro restore_caller_saved_and_return
@@ -45,17 +49,17 @@
     b       own_fault
 .endm
 
-// From a partition, synchronous: first the hot paths, then, with the whole frame, everything else. Bit 29 of ESR_EL2 tells
-// trapped system registers (EC 0x18) from HVC (0x16), SMC (0x17) and data aborts (0x24).
+// From a partition, synchronous: first the hot paths, then, with the whole frame, everything else. Bit 27 of
+// ESR_EL2 tells HVC (EC 0x16) and SMC (0x17) from trapped system registers (0x18) and data aborts (0x24), bit 29 these two.
 .macro synchronous
     .balign 0x80
     stp     x0, x1, [sp, #-{FRAME_BYTES}]!
     stp     x2, x3, [sp, #16 * 1]
     mrs     x1, esr_el2
-    tbnz    w1, #29, system_register
+    tbz     w1, #27, no_call
     save_other_caller_saved
     mov     x0, sp
-    bl      {HOT}
+    bl      {HOT_CALL}
     cbnz    x0, synchronous_rest
     restore_caller_saved_and_return
 .endm
@@ -85,7 +89,7 @@
     eret
 .endm
 
-.macro asynchronous kind
+.macro rare_only kind
     .balign 0x80
     save_caller_saved
     mov     x1, #\kind
@@ -105,24 +109,94 @@ vectors:
     own_fault 6
     own_fault 7
 
-    // AArch64 and AArch32 below EL2 alike: the partition's EL1 is AArch64, its EL0 may be either.
-    .rept 2
     synchronous
     interrupt
-    asynchronous 1
-    asynchronous 2
-    .endr
-    .balign 0x80
+    rare_only {FIQ}
+    rare_only {SERROR}
 
+    // No fourth group, and other code in its place: it is for an EL1 in AArch32, and HCR_EL2.RW says AArch64 whenever a
+    // partition runs. What comes from AArch32 at EL0 comes by the third group, too (D1.3.1.5, table D1-7).
+
+// As septum_el2::instruction::finish does, for AArch64, with x0, and SPSR_EL2 in x1.
+.macro finish_instruction
+    mrs     x0, elr_el2
+    add     x0, x0, #{A64_BYTES}
+    and     x1, x1, #{NOT_STEP}
+    and     x1, x1, #{NOT_BRANCH_TYPE}
+    msr     elr_el2, x0
+    msr     spsr_el2, x1
+.endm
+
+// An SGI to one other core of the partition goes its way here, as septum_el2::vgic::sgi::Peers::post has it; the rest of
+// the system registers is trap::slow's.
 system_register:
+    save_x4_to_x17
+    mov     w0, #{ESR_SGI1R} & 0xffff
+    movk    w0, #{ESR_SGI1R} >> 16, lsl #16
+    sub     w0, w1, w0
+    ror     w0, w0, #5                  // Rt of ESR_EL2 is bits 9:5; above 17 nothing is saved, and nothing else is an SGI
+    cmp     w0, #17
+    b.hi    system_register_rest
+    ldr     x0, [sp, x0, lsl #3]
+    mrs     x2, tpidr_el2
+    ldr     x3, [x2, #{PEERS_ALLOWED}]
+    bics    xzr, x0, x3
+    b.ne    system_register_rest
+    lsl     w3, w0, #16
+    sub     w4, w3, #1
+    tst     w4, w3
+    b.ne    system_register_rest
+    cbz     w3, system_register_rest
+    clz     w3, w3
+    ldr     x3, [x2, x3, lsl #3]        // the target's mailbox
+    ubfx    w2, w0, #24, #4
+    ldr     x4, [x3, x2, lsl #3]
+    tbz     x4, #60, system_register_rest // the SGI is in group 0 there
+    mov     w4, #1
+    lsl     w4, w4, w2
+    add     x2, x3, #{SGI_PENDING}
+1:  ldxr    w0, [x2]
+    orr     w0, w0, w4
+    stlxr   w5, w0, [x2]
+    cbnz    w5, 1b
+    ldr     x3, [x3, #{IPI_WORD}]
+    dsb     ishst
+    msr     S3_0_C12_C11_5, x3          // ICC_SGI1R_EL1
+    mrs     x1, spsr_el2
+    finish_instruction
+    ldp     x4, x5, [sp, #16 * 2]
+    ldp     x2, x3, [sp, #16 * 1]
+    ldp     x0, x1, [sp], #{FRAME_BYTES}
+    eret
+
+system_register_rest:
+    stp     x18, x30, [sp, #16 * 9]
+    mov     x0, sp
+    bl      {SLOW}
+    b       1f
+no_call:
+    tbnz    w1, #29, system_register
     save_other_caller_saved
     mov     x0, sp
-    bl      {HOT_SYSTEM_REGISTER}
-    cbnz    x0, synchronous_rest
+    bl      {HOT_ACCESS}
+1:  cbnz    x0, synchronous_rest
+finish:
+    mrs     x1, spsr_el2
+    tbnz    x1, #4, finish_aarch32
+    finish_instruction
+restore_and_return:
     restore_caller_saved_and_return
+    // Nothing behind an ERET may be speculated on.
+    dsb     nsh
+    isb
 
+// x0 is trap::DECLINED or trap::FINISH.
 synchronous_rest:
-    mov     x1, #0
+    tbnz    x0, #1, finish
+    mov     x1, #{SYNCHRONOUS}
+    b       rare
+finish_aarch32:
+    mov     x1, #{FINISH_AARCH32}
     b       rare
 
 // EL2's IPI, mostly because of one virtual SGI. If that is all, and nothing is in the list registers, it goes into list
@@ -194,10 +268,7 @@ rare:
     ldp     x23, x24, [sp, #16 * 12]
     ldp     x25, x26, [sp, #16 * 13]
     ldp     x27, x28, [sp, #16 * 14]
-    restore_caller_saved_and_return
-    // Nothing behind an ERET may be speculated on.
-    dsb     nsh
-    isb
+    b       restore_and_return
 
 // x1 is the vector, SP_EL0 and TPIDR_EL0 hold x0 and x1. SP_EL1 is the partition's and takes EL2's SP.
 own_fault:

@@ -13,7 +13,7 @@ use septum_plan::record::{NO_ADDRESS, flag};
 
 use super::Controller;
 use super::hardware::{Board, Cores, V2, V3, Version};
-use crate::arch::gic_registers::{self, Frame, SystemInterface};
+use crate::arch::gic_registers::{self, Frame};
 use crate::core_state::{self, Assignment, CoreState};
 
 /// What guests say about the board's SPIs.
@@ -252,12 +252,6 @@ pub fn peers(plan: &Plan<'static>, own: &'static Mailbox, assignment: Option<Ass
         let assignment = assignment.filter(|assignment| vcpu != usize::from(assignment.vcpu))?;
         Cores { vcpus: plan.vcpus(assignment.record), records: plan.cores() }.mailbox(vcpu)
     })
-}
-
-/// The guest has written `value` to ICC_SGI1R_EL1; `false`, and nothing done, if it is not an SGI to one peer.
-#[inline(always)]
-pub fn quick_sgi(peers: &Peers<'_>, value: u64) -> bool {
-    peers.post(value).map(|word| SystemInterface.send(word)).is_some()
 }
 
 /// Leaves the word that reaches this core, and GICv2's interface bit, where the partition's other cores find them.

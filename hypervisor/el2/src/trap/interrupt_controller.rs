@@ -4,11 +4,11 @@ use septum_el2::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
 use septum_el2::vgic::access::{Access, SystemWrite};
 use septum_el2::vgic::sgi::Peers;
 
-use super::{DECLINED, DONE, INSTRUCTION_BYTES};
+use super::{DECLINED, DONE};
 use crate::arch::exception;
 use crate::arch::vectors::{CallerSaved, Frame};
 use crate::core_state::{CoreState, this_core};
-use crate::interrupts::{self, Guest};
+use crate::interrupts::Guest;
 use crate::{emulated_console, input, partition, time};
 
 /// Registers as a trap saved them, all or some.
@@ -48,41 +48,21 @@ impl Registers for Frame {
     }
 }
 
-/// The hot path of data aborts: a load or store of a low register.
-#[inline(always)]
-pub fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
+/// The hot path of data aborts, a load or store of a low register: [`DONE`] or [`DECLINED`].
+pub extern "C" fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
     let core = this_core();
     let Some(guest) = &core.guest else { return DECLINED };
     if !Access::is_word(esr) || quick_access(&core.peers, guest, frame, esr).is_none() {
         return slow(frame, esr);
     }
-    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
     DONE
 }
 
-/// The hot path of trapped system registers: [`DONE`] or [`DECLINED`]. The vector calls it, so that an SGI to another
-/// core is not looked for among other traps.
-pub extern "C" fn hot_system_register(frame: &mut CallerSaved, esr: u64) -> u64 {
-    // Without the zero register, which is no SGI's usual source.
-    let value = frame.x.get(usize::from(SystemWrite::register(esr)));
-    if let Some(value) = value.filter(|_| SystemWrite::is_sgi1r(esr))
-        && interrupts::quick_sgi(&this_core().peers, *value)
-    {
-        exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
-        return DONE;
-    }
-    slow(frame, esr)
-}
-
-/// What is not quick.
+/// What is not quick, system registers among it: [`DONE`] or [`DECLINED`].
 #[cold]
 #[inline(never)]
-fn slow(frame: &mut CallerSaved, esr: u64) -> u64 {
-    if !this_core().guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr)) {
-        return DECLINED;
-    }
-    exception::set_elr(exception::elr().wrapping_add(INSTRUCTION_BYTES));
-    DONE
+pub extern "C" fn slow(frame: &mut CallerSaved, esr: u64) -> u64 {
+    if this_core().guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr)) { DONE } else { DECLINED }
 }
 
 /// A word of a register that guests use again and again.
@@ -104,7 +84,7 @@ pub fn rare(core: &CoreState, frame: &mut Frame) -> bool {
     let esr = frame.esr;
     let done = core.guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr));
     if done {
-        frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
+        frame.finish();
     }
     done
 }

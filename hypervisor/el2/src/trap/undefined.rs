@@ -2,10 +2,11 @@
 //! UNDEFINED, as an exception at EL1.
 
 use septum_el2::exception_entry;
+use septum_el2::instruction::A64_BYTES;
 use septum_el2::system_register::{self, Answer, MDSCR};
 use septum_stage2::{Syndrome, SystemRegisterAccess};
 
-use super::{INSTRUCTION_BYTES, fault};
+use super::fault;
 use crate::arch::vectors::Frame;
 use crate::arch::{cpu, exception};
 use crate::core_state::CoreState;
@@ -16,8 +17,6 @@ use crate::core_state::CoreState;
 const INSTRUCTIONS: u64 = 0b1_0111_1111_1000 | 0b1100_1100 << 16 | 0b10_0011 << 24;
 /// The class of HVC, whose preferred return address is the next instruction's.
 const HVC: u64 = 0x16;
-/// PSTATE.SS and BTYPE, which are over with the instruction.
-const OF_INSTRUCTION: u64 = 1 << 21 | 0b11 << 10;
 
 /// Answers a trapped instruction that nothing else has an answer to; `false` if the exception is about something else.
 #[cold]
@@ -29,12 +28,11 @@ pub fn answer(core: &CoreState, frame: &mut Frame) -> bool {
     }
     let access = Syndrome::new(frame.esr).system_register();
     if access.is_some_and(|access| emulate(core, frame, access)) {
-        frame.elr = frame.elr.wrapping_add(INSTRUCTION_BYTES);
-        frame.spsr &= !OF_INSTRUCTION;
+        frame.finish();
         return true;
     }
     if class == HVC {
-        frame.elr = frame.elr.wrapping_sub(INSTRUCTION_BYTES);
+        frame.elr = frame.elr.wrapping_sub(A64_BYTES);
     }
     count(core, frame);
     let entry = exception_entry::synchronous(frame.spsr, exception::vbar_el1(), exception::sctlr_el1());

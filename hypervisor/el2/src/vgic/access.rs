@@ -97,11 +97,8 @@ const DIR: u64 = write_of(1);
 const REGISTER: u64 = 0x1f << 5;
 
 impl SystemWrite {
-    /// Whether ESR_EL2 describes a write of ICC_SGI1R_EL1; the register with the value is [`SystemWrite::register`].
-    #[inline(always)]
-    pub const fn is_sgi1r(esr: u64) -> bool {
-        esr & !REGISTER == SGI1R
-    }
+    /// ESR_EL2 of a write of x0 to ICC_SGI1R_EL1; that of another register has its number in bits 9:5.
+    pub const ESR_SGI1R: u64 = SGI1R;
 
     /// Rt of a trapped system register access; 31 is the zero register.
     #[inline(always)]
@@ -174,7 +171,7 @@ mod tests {
         // ICC_SGI1R_EL1 is S3_0_C12_C11_5: ISS Op0 21:20, Op2 19:17, Op1 16:14, CRn 13:10, Rt 9:5, CRm 4:1, read 0.
         let esr = 0x18 << 26 | 1 << 25 | 3 << 20 | 5 << 17 | 12 << 10 | 9 << 5 | 11 << 1;
         assert_eq!(SystemWrite::new(esr), Some((SystemWrite::Sgi(SgiRegister::Group1), 9)));
-        assert!(SystemWrite::is_sgi1r(esr) && !SystemWrite::is_sgi1r(esr | 1));
+        assert_eq!(SystemWrite::ESR_SGI1R, esr & !(31 << 5));
         assert_eq!(SystemWrite::new(esr | 1), None, "a read");
         let dir = esr & !(7 << 17) | 1 << 17;
         assert_eq!(SystemWrite::new(dir), Some((SystemWrite::Deactivate, 9)));

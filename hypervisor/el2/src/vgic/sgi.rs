@@ -22,14 +22,18 @@ const INTID: u64 = 0xf << 24;
 
 /// The other virtual cores of the first cluster, as a virtual core sends SGIs to one of them again and again.
 #[derive(Clone, Copy)]
+#[repr(C)]
 pub struct Peers<'a> {
-    /// Virtual core 15's first: found by leading zeroes, which are one instruction.
+    /// First, for the vectors. Virtual core 15's first: found by leading zeroes, which are one instruction.
     mailboxes: [&'a Mailbox; 16],
     /// Bits that ICC_SGI1R_EL1 may have for it to go to them alone.
     allowed: u64,
 }
 
 impl<'a> Peers<'a> {
+    /// Where [`Peers::allowed`] lies, for the vectors.
+    pub const ALLOWED_OFFSET: usize = core::mem::offset_of!(Self, allowed);
+
     /// The peers of the virtual core that has mailbox `own`: those of virtual cores 0 to 15 that `others` gives.
     pub fn new(own: &'a Mailbox, others: impl Fn(usize) -> Option<&'a Mailbox>) -> Self {
         let mut peers = Self { mailboxes: [own; 16], allowed: INTID };
@@ -43,8 +47,8 @@ impl<'a> Peers<'a> {
     }
 
     /// The guest has written `value` to ICC_SGI1R_EL1. If that is an SGI to one peer and in group 1 there, makes it
-    /// pending and returns the peer's IPI word; otherwise does nothing.
-    #[inline(always)]
+    /// pending and returns the peer's IPI word; otherwise does nothing. The vector does this itself, in the same steps
+    /// (`system_register` in arch/vectors.s); the tests hold it together with the emulation.
     pub fn post(&self, value: u64) -> Option<u64> {
         let targets = (value as u32) << 16;
         if value & !self.allowed != 0 || targets & targets.wrapping_sub(1) != 0 {
