@@ -4,9 +4,12 @@
 //! Documentation/devicetree/bindings.
 
 mod build;
+mod bus;
 mod check;
 mod devices;
+mod layout;
 mod machine;
+mod node;
 mod parse;
 
 use std::ops::Range;
@@ -17,7 +20,8 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode};
 use crate::board::Board;
 use crate::system::Partition;
 use build::Node;
-pub use check::{Finding, Owner, TreeProblem, check};
+pub use check::{Finding, Guest, Owner, Rule, TreeProblem, check, remarks};
+pub use layout::Layout;
 pub use parse::{ParseError, parse};
 
 /// Why a tree cannot be made.
@@ -78,13 +82,21 @@ pub fn generate(board: &Board, partition: &Partition, chosen: &Chosen) -> Result
 pub fn with_chosen(tree: &[u8], chosen: &Chosen) -> Result<Vec<u8>, ParseError> {
     let mut tree = parse(tree)?;
     let mut node = DeviceTreeNode::new_unchecked("chosen");
-    let name = tree.root.children().find(|child| is_chosen(child)).map(|child| child.name().to_owned());
+    let name = chosen_of(&tree).map(|child| child.name().to_owned());
     if let Some(old) = name.and_then(|name| tree.root.remove_child(&name)) {
         old.properties().for_each(|property| node.add_property(property.clone()));
         old.children().for_each(|child| node.add_child(child.clone()));
     }
     tree.root.add_child(machine::chosen(Node::from(node), chosen, None).finish());
     Ok(tree.to_dtb())
+}
+
+/// The node of reservations with names.
+const RESERVED: &str = "reserved-memory";
+
+/// What programs find when they look for `/chosen`.
+fn chosen_of(tree: &DeviceTree) -> Option<&DeviceTreeNode> {
+    tree.root.children().find(|child| is_chosen(child))
 }
 
 /// Whether a child of the root is what programs find when they look for `/chosen`: libfdt takes the first node of the

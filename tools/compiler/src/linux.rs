@@ -10,7 +10,7 @@ use septum_plan::RegionKind;
 use septum_stage2::{Access, Granule, Ipa};
 
 use crate::board::Board;
-use crate::device_tree::{self, Chosen, DeviceTreeError};
+use crate::device_tree::{self, Chosen, DeviceTreeError, Layout};
 use crate::payload::LinuxImage;
 use crate::system::{Partition, Region, Segment};
 
@@ -86,8 +86,10 @@ pub enum LinuxError {
         memory: String,
         /// Where it would end (IPA).
         end: u64,
-        /// Where the memory ends (IPA).
+        /// Where the memory ends, or what the tree leaves free of it (IPA).
         limit: u64,
+        /// Whether it is the tree that leaves no more.
+        by_tree: bool,
     },
     /// The kernel's pages are of a size that the board's cores do not have.
     #[error("the kernel is built for {0} pages, which this board's cores do not have")]
@@ -103,19 +105,19 @@ pub enum LinuxError {
     Generate(#[from] DeviceTreeError),
 }
 
-/// Places `linux` in `partition`'s memory: the kernel at its start, the RAM disk behind it, the tree behind that.
+/// Places `linux` in `partition`'s memory: the kernel at its start, the RAM disk behind it, the tree behind that; clear of
+/// what a tree of the user's own reserves, and inside what it names as memory.
 ///
 /// # Errors
 /// Where it does not fit, or the kernel cannot run on the board.
 pub fn place(board: &Board, partition: &Partition, linux: &Linux<'_>) -> Result<Placement, LinuxError> {
     check_pages(board, linux.kernel)?;
-    let memory = partition.regions.iter().find(|region| usable(region)).ok_or(LinuxError::NoMemory)?;
-    let base = memory.ipa.get().next_multiple_of(KERNEL_ALIGNMENT);
-    let kernel = fit(memory, Part::Kernel, base.saturating_add(linux.kernel.text_offset), linux.kernel.image_size)?;
-    let initrd = linux.initrd.map(|bytes| place_initrd(memory, kernel.end, bytes)).transpose()?;
+    let room = Room::new(partition, linux.tree)?;
+    let kernel = room.fit(Part::Kernel, 0, (KERNEL_ALIGNMENT, linux.kernel.text_offset), linux.kernel.image_size)?;
+    let initrd = linux.initrd.map(|bytes| place_initrd(&room, kernel.end, bytes)).transpose()?;
     let free = initrd.as_ref().map_or(kernel.end, |initrd| initrd.end);
     let tree = tree(board, partition, linux, initrd.clone())?;
-    let at = fit(memory, Part::Tree, free.next_multiple_of(TREE_ALIGNMENT), tree.len() as u64)?;
+    let at = room.fit(Part::Tree, free, (TREE_ALIGNMENT, 0), tree.len() as u64)?;
     let kernel_zeroes = linux.kernel.image_size.saturating_sub(linux.kernel.bytes.len() as u64);
     let mut segments = vec![segment(kernel.start, &linux.kernel.bytes, kernel_zeroes)];
     segments.extend(initrd.zip(linux.initrd).map(|(at, bytes)| segment(at.start, bytes, 0)));
@@ -133,18 +135,45 @@ fn segment(ipa: u64, bytes: &[u8], zero_bytes: u64) -> Segment {
 
 /// "initrd must reside entirely within a 1 GB aligned physical memory window of up to 32 GB that covers the kernel":
 /// right behind the kernel it does.
-fn place_initrd(memory: &Region, after: u64, bytes: &[u8]) -> Result<Range<u64>, LinuxError> {
-    fit(memory, Part::Initrd, after.next_multiple_of(INITRD_ALIGNMENT), bytes.len() as u64)
+fn place_initrd(room: &Room<'_>, after: u64, bytes: &[u8]) -> Result<Range<u64>, LinuxError> {
+    room.fit(Part::Initrd, after, (INITRD_ALIGNMENT, 0), bytes.len() as u64)
 }
 
-/// `size` bytes at `start`, if that lies inside `memory`.
-fn fit(memory: &Region, part: Part, start: u64, size: u64) -> Result<Range<u64>, LinuxError> {
-    let limit = memory.ipa.get().saturating_add(memory.size);
-    let end = start.saturating_add(size);
-    if end <= limit {
-        return Ok(start..end);
+/// A memory as far as the guest's tree leaves it free: all of it by a generated tree.
+struct Room<'a> {
+    memory: &'a Region,
+    pieces: Vec<Range<u64>>,
+}
+
+impl<'a> Room<'a> {
+    /// The first memory with every right of which the guest's own tree, if it has one, leaves something.
+    fn new(partition: &'a Partition, tree: Option<&[u8]>) -> Result<Self, LinuxError> {
+        let layout = tree.map(device_tree::parse).transpose()?.map(|tree| Layout::of(&tree));
+        let room = |memory: &'a Region| {
+            let whole = memory.ipa.get()..memory.ipa.get().saturating_add(memory.size);
+            let pieces = layout.as_ref().map_or(vec![whole.clone()], |layout| layout.free_in(&whole));
+            Self { memory, pieces }
+        };
+        let mut rooms = partition.regions.iter().filter(|region| usable(region)).map(room);
+        let first = rooms.next().ok_or(LinuxError::NoMemory)?;
+        Ok(if first.pieces.is_empty() { rooms.find(|room| !room.pieces.is_empty()).unwrap_or(first) } else { first })
     }
-    Err(LinuxError::DoesNotFit { part, memory: memory.name.clone(), end, limit })
+
+    /// The first `size` bytes from `from` on that start at an offset from an aligned address, in one piece.
+    fn fit(&self, part: Part, from: u64, (alignment, offset): (u64, u64), size: u64) -> Result<Range<u64>, LinuxError> {
+        let in_piece = |piece: &Range<u64>| {
+            let start = from.max(piece.start).next_multiple_of(alignment).saturating_add(offset);
+            (start..start.saturating_add(size), piece.end)
+        };
+        let mut places = self.pieces.iter().filter(|piece| piece.end > from).map(in_piece);
+        if let Some((place, _)) = places.clone().find(|(place, limit)| place.end <= *limit) {
+            return Ok(place);
+        }
+        let end_of_memory = self.memory.ipa.get().saturating_add(self.memory.size);
+        let (place, limit) = places.next().unwrap_or((from..from.saturating_add(size), end_of_memory));
+        let (memory, by_tree) = (self.memory.name.clone(), limit < end_of_memory);
+        Err(LinuxError::DoesNotFit { part, memory, end: place.end, limit, by_tree })
+    }
 }
 
 /// Flags bits 2:1 of the header: the kernel's page size, 0 where it does not say.

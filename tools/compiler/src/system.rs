@@ -22,6 +22,8 @@ pub struct System {
     pub el2: PaSpan,
     /// Partitions, in the order of their VMIDs.
     pub partitions: Vec<Partition>,
+    /// What is no error and may not be what was meant; each with its line.
+    pub remarks: Vec<String>,
 }
 
 impl System {

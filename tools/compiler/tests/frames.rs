@@ -8,7 +8,7 @@ mod support;
 
 use dtoolkit::model::{DeviceTreeNode, DeviceTreeProperty};
 use septum_compiler::check::check;
-use septum_compiler::device_tree::{self, Chosen, generate, parse};
+use septum_compiler::device_tree::{self, Chosen, Guest, generate, parse};
 use septum_compiler::explain::{self, Found};
 use septum_compiler::problem::Problems;
 use septum_compiler::source::SourceFile;
@@ -31,7 +31,7 @@ fn findings(system: &System, range: (u64, u64)) -> Vec<String> {
     let mut node = DeviceTreeNode::new_unchecked("probe");
     node.add_property(DeviceTreeProperty::new_unchecked("reg", cells.as_slice()));
     tree.root.add_child(node);
-    let found = device_tree::check(board, &system.partitions, partition, &tree);
+    let found = device_tree::check(board, &system.partitions, partition, Guest::default(), &tree);
     found.iter().map(ToString::to_string).collect()
 }
 

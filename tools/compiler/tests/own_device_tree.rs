@@ -9,7 +9,7 @@ use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node as _, Property as _};
 use proptest::prelude::*;
 use septum_compiler::board::Board;
-use septum_compiler::device_tree::{Chosen, ParseError, check, generate, parse, with_chosen};
+use septum_compiler::device_tree::{Chosen, Guest, ParseError, check, generate, parse, with_chosen};
 use septum_compiler::system::{Partition, Region};
 use septum_stage2::Access;
 use support::{memory, partition, registers, rpi4_board, virt_board};
@@ -30,6 +30,8 @@ fn partitions(board: &Board) -> [Partition; 2] {
     [linux, control]
 }
 
+const LINUX: Guest = Guest { linux: true, initrd: false, bootargs: false };
+
 /// What the check says of the tree that the generator makes for `linux`, after `change`.
 fn findings(board: &Board, change: impl FnOnce(&mut DeviceTree)) -> Vec<String> {
     let partitions = partitions(board);
@@ -37,7 +39,7 @@ fn findings(board: &Board, change: impl FnOnce(&mut DeviceTree)) -> Vec<String> 
     let mut tree = parse(&dtb).unwrap();
     change(&mut tree);
     let tree = parse(&tree.to_dtb()).unwrap();
-    check(board, &partitions, &partitions[0], &tree).iter().map(ToString::to_string).collect()
+    check(board, &partitions, &partitions[0], LINUX, &tree).iter().map(ToString::to_string).collect()
 }
 
 fn node(name: &str, properties: &[(&str, &[u32])]) -> DeviceTreeNode {
@@ -206,7 +208,7 @@ proptest! {
             dtb[at] = value;
         }
         if let Ok(tree) = parse(&dtb) {
-            let _ = check(&board, &partitions, &partitions[0], &tree);
+            let _ = check(&board, &partitions, &partitions[0], LINUX, &tree);
         }
     }
 }

@@ -56,6 +56,8 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
     let files = TreeFiles::new(tree, config);
     let checked = check::check_bytes(&config.display().to_string(), bytes, &files);
     files.remark_on_board();
+    let remarks = checked.iter().flat_map(|system| &system.remarks);
+    remarks.for_each(|remark| output::tell(format_args!("note: {}: {remark}\n", config.display())));
     checked.map_err(|problems| {
         files.into_lack().unwrap_or_else(|| match format {
             Format::Human => {

@@ -287,6 +287,7 @@ fn beside_linux_on_gicv2_a_ticker_is_never_late_by_a_period() {
 fn linux_runs_with_a_tree_of_the_users_own_and_coarse_tables() {
     let lines = &[
         "Machine model: A tree of the user's own",
+        "memblock_reserve: [0x0000000048000000-0x00000000480fffff]",
         "linux| GUEST-OK cpus=2",
         "partition `linux` ended (SYSTEM_OFF)",
         "all partitions have ended",

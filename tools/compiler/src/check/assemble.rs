@@ -25,13 +25,17 @@ pub(super) fn system(
     let bare = assemblies.enumerate().map(|(index, assembly)| assembly.bare(index, problems));
     let mut partitions: Vec<_> = bare.collect();
     super::console::number(&mut partitions);
-    tree::judge(&drafts, board, &partitions, problems);
-    for ((mut draft, partition), places) in drafts.into_iter().zip(&mut partitions).zip(&placed.memory) {
+    let judged = tree::judge(&drafts, board, &partitions, problems);
+    let rest = partitions.iter_mut().zip(&placed.memory).zip(judged.fits);
+    for (mut draft, ((partition, places), fits)) in drafts.into_iter().zip(rest) {
         let payload = draft.payload.take()?;
-        Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
+        // Where a tree does not fit, what is put into memory by what it says would be wrong as well.
+        if fits {
+            Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
+        }
     }
     let (config, board, el2) = (config.to_owned(), board.clone(), placed.el2);
-    Some(System { config, config_name, board, console, el2, partitions })
+    Some(System { config, config_name, board, console, el2, partitions, remarks: judged.remarks })
 }
 
 /// The memory of a partition by rising IPA, where `places` says where each lies.

@@ -93,13 +93,18 @@ fn misfit(draft: &Draft<'_>, board: &Board, linux: &Spanned<Linux>, error: &Linu
             let problem = Problem::new(Code::SegmentAccess, kernel, message).here(format!("needs {}", Access::RWX));
             problem.help("give one of them access = \"rwx\"")
         }
-        LinuxError::DoesNotFit { part, memory, end, limit } => {
+        LinuxError::DoesNotFit { part, memory, end, limit, by_tree } => {
             let message = format!("no room for the {} in the memory of partition `{name}`", part.name());
             let here = format!("would end at {}", show::address(*end));
             let problem = Problem::new(Code::NoRoomInMemory, span_of(*part, linux), message).here(here);
             let own = draft.memory.iter().find(|own| own.raw.name.value == *memory);
             let place = own.map_or(linux.span, |own| own.raw.name.span);
-            problem.label(place, format!("`{memory}` ends at {}", show::address(*limit))).help("give it more memory")
+            let problem = match by_tree {
+                true => problem
+                    .label(place, format!("the device tree leaves `{memory}` free up to {}", show::address(*limit))),
+                false => problem.label(place, format!("`{memory}` ends at {}", show::address(*limit))),
+            };
+            problem.help("give it more memory")
         }
         LinuxError::Pages(pages) => {
             let message = format!("the kernel of partition `{name}` cannot run on board `{}`", board.name);

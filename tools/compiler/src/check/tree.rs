@@ -6,12 +6,12 @@ use super::draft::Draft;
 use super::image::{self, Fitted, View};
 use super::{FileError, Files};
 use crate::board::Board;
-use crate::device_tree::{self, Chosen, DeviceTreeError, Finding, Owner, TreeProblem};
+use crate::device_tree::{self, Chosen, DeviceTreeError, Finding, Guest, Layout, Owner, Rule, TreeProblem};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition as Raw;
 use crate::source::{Span, Spanned};
-use crate::system::Partition;
+use crate::system::{Partition, Region};
 
 /// The user's own device tree.
 #[derive(Debug)]
@@ -72,59 +72,156 @@ pub(super) fn not_made(span: Span, error: &DeviceTreeError) -> Problem {
     Problem::new(Code::NoDeviceTree, span, "no device tree can be made").here(error.to_string())
 }
 
-/// Reports what users' own trees name that their partitions do not have, with the place where its owner got it.
-pub(super) fn judge(drafts: &[Draft<'_>], board: &Board, partitions: &[Partition], problems: &mut Problems) {
+/// What came of judging users' own trees.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    /// Per partition, whether its tree fits it.
+    pub fits: Vec<bool>,
+    /// What is no error, and is to be said.
+    pub remarks: Vec<String>,
+}
+
+/// Reports what users' own trees say that their partitions do not have, with the place where its owner got it: one
+/// problem for each node.
+pub(super) fn judge(drafts: &[Draft<'_>], board: &Board, partitions: &[Partition], problems: &mut Problems) -> Judged {
+    let mut judged = Judged::default();
     for (draft, partition) in drafts.iter().zip(partitions) {
-        let Some(own) = &draft.own_tree else { continue };
-        for finding in device_tree::check(board, partitions, partition, &own.tree) {
-            problems.add(foreign(draft, own, &finding, drafts).maybe_help(own_help(partition, &finding)));
+        let before = problems.len();
+        if let Some(own) = &draft.own_tree {
+            let found = device_tree::check(board, partitions, partition, guest(draft), &own.tree);
+            let judge = Judge { draft, own, partition, drafts };
+            by_node(&found).iter().for_each(|of_one| problems.add(judge.problem(of_one)));
+            let at = problems.sources.position(own.span).line;
+            let remarks = device_tree::remarks(partition, &own.tree).into_iter();
+            let whose = format!("line {at}: the device tree of partition `{}`", draft.name());
+            judged.remarks.extend(remarks.map(|remark| format!("{whose}: {remark}")));
+        }
+        judged.fits.push(problems.len() == before);
+    }
+    judged
+}
+
+fn guest(draft: &Draft<'_>) -> Guest {
+    let linux = draft.raw.linux.as_ref();
+    Guest {
+        linux: linux.is_some(),
+        initrd: linux.is_some_and(|linux| linux.value.initrd.is_some()),
+        bootargs: linux.is_some_and(|linux| linux.value.bootargs.is_some()) || draft.raw.args.is_some(),
+    }
+}
+
+/// The findings of each node, in the order of the nodes' first.
+fn by_node(found: &[Finding]) -> Vec<Vec<&Finding>> {
+    let mut nodes: Vec<Vec<&Finding>> = Vec::new();
+    for finding in found {
+        match nodes.iter_mut().find(|of_one| of_one.first().is_some_and(|first| first.node == finding.node)) {
+            Some(of_one) => of_one.push(finding),
+            None => nodes.push(vec![finding]),
+        }
+    }
+    nodes
+}
+
+struct Judge<'a> {
+    draft: &'a Draft<'a>,
+    own: &'a OwnTree,
+    partition: &'a Partition,
+    drafts: &'a [Draft<'a>],
+}
+
+impl Judge<'_> {
+    /// The problem of one node.
+    fn problem(&self, of_one: &[&Finding]) -> Problem {
+        let name = self.draft.name();
+        let node = of_one.first().map_or("/", |finding| finding.node.as_str());
+        let said = once(of_one.iter().map(|finding| match finding.property {
+            "" => finding.problem.to_string(),
+            property => format!("`{property}` {}", finding.problem),
+        }));
+        let named = of_one.iter().filter(|finding| !finding.property.is_empty());
+        let properties = once(named.map(|finding| format!("`{}`", finding.property)));
+        let properties = if properties.is_empty() { String::new() } else { format!("{} in ", properties.join(", ")) };
+        let code = of_one.iter().map(|finding| code(&finding.problem)).min().unwrap_or(Code::TreeUnreadable);
+        let message =
+            format!("the device tree of partition `{name}` does not fit it: node `{node}`: {}", said.join("; "));
+        let mut problem = Problem::new(code, self.own.span, message).here(format!("{properties}`{node}`"));
+        let mut places: Vec<_> = of_one.iter().filter_map(|finding| self.place(&finding.problem)).collect();
+        places.sort_unstable();
+        places.dedup();
+        for (span, text) in places {
+            problem = problem.label(span, text);
+        }
+        let helps = once(of_one.iter().filter_map(|finding| self.help(&finding.problem)));
+        problem.maybe_help((!helps.is_empty()).then(|| helps.join("; ")))
+    }
+
+    /// The other party's place.
+    fn place(&self, problem: &TreeProblem) -> Option<(Span, String)> {
+        match problem {
+            TreeProblem::Address { owner, .. } | TreeProblem::Interrupt { owner, .. } => {
+                let Some(Owner::Partition { name, partition }) = owner else { return None };
+                let draft = self.drafts.iter().find(|draft| draft.name() == partition)?;
+                Some((given(draft, name)?, format!("`{partition}` has it here")))
+            }
+            TreeProblem::Core { .. } => {
+                let raw = self.draft.raw;
+                let cpus = raw.cpus.as_ref().map_or(raw.name.span, |cpus| cpus.span);
+                Some((cpus, format!("`{}` has these; it sees them as 0, 1 and so on", self.draft.name())))
+            }
+            TreeProblem::Malformed | TreeProblem::Unfit { .. } => None,
+        }
+    }
+
+    /// What would be right.
+    fn help(&self, problem: &TreeProblem) -> Option<String> {
+        let name = self.draft.name();
+        match problem {
+            TreeProblem::Address { owner: Some(Owner::Partition { name: what, partition }), .. }
+                if partition == name =>
+            {
+                let named = |region: &&Region| region.name == *what || region.has_device(what);
+                let region = self.partition.regions.iter().find(named)?;
+                let range = show::range(region.ipa.get(), region.size);
+                Some(format!("partition `{name}` sees `{what}` at {range}"))
+            }
+            TreeProblem::Address { owner: Some(Owner::Nobody { device }), .. }
+            | TreeProblem::Interrupt { owner: Some(Owner::Nobody { device }), .. } => {
+                Some(format!("give `{device}` to partition `{name}`, or disable the node"))
+            }
+            TreeProblem::Address { .. } | TreeProblem::Interrupt { .. } => {
+                Some("set the node's status to \"disabled\", or take it out".into())
+            }
+            TreeProblem::Core { disabled: true, .. } => {
+                Some("take the node out: a kernel tries to start cores whose nodes are disabled, too".into())
+            }
+            TreeProblem::Core { .. } => Some("take the node out".into()),
+            TreeProblem::Malformed => None,
+            TreeProblem::Unfit { right, .. } => Some(right.clone()),
         }
     }
 }
 
-fn foreign(draft: &Draft<'_>, own: &OwnTree, finding: &Finding, drafts: &[Draft<'_>]) -> Problem {
-    let name = draft.name();
-    let (code, owner) = match &finding.problem {
-        TreeProblem::Address { owner, .. } => (Code::TreeAddress, owner.as_ref()),
-        TreeProblem::Interrupt { owner, .. } => (Code::TreeInterrupt, owner.as_ref()),
-        TreeProblem::Core { .. } => (Code::TreeCore, None),
-        TreeProblem::Malformed => (Code::TreeUnreadable, None),
-    };
-    let message = format!("the device tree of partition `{name}` does not fit it: {finding}");
-    let problem = Problem::new(code, own.span, message).here(format!("`{}` in `{}`", finding.property, finding.node));
-    match (owner, &finding.problem) {
-        (Some(owner), _) => with_owner(problem, draft, owner, drafts),
-        (None, TreeProblem::Core { .. }) => {
-            let cpus = draft.raw.cpus.as_ref().map_or(draft.raw.name.span, |cpus| cpus.span);
-            problem.label(cpus, format!("`{name}` has these; it sees them as 0, 1 and so on"))
+const fn code(problem: &TreeProblem) -> Code {
+    match problem {
+        TreeProblem::Address { .. } => Code::TreeAddress,
+        TreeProblem::Interrupt { .. } => Code::TreeInterrupt,
+        TreeProblem::Core { .. } => Code::TreeCore,
+        TreeProblem::Malformed => Code::TreeUnreadable,
+        TreeProblem::Unfit { rule: Rule::Start, .. } => Code::TreeStart,
+        TreeProblem::Unfit { rule: Rule::Memory, .. } => Code::TreeMemory,
+        TreeProblem::Unfit { rule: Rule::Controller, .. } => Code::TreeController,
+        TreeProblem::Unfit { rule: Rule::Chosen, .. } => Code::TreeChosen,
+    }
+}
+
+/// Each text once, in the order of the first.
+fn once(texts: impl Iterator<Item = String>) -> Vec<String> {
+    texts.fold(Vec::new(), |mut once, text| {
+        if !once.contains(&text) {
+            once.push(text);
         }
-        (None, TreeProblem::Malformed) => problem,
-        (None, _) => problem.help("set the node's status to \"disabled\", or take it out"),
-    }
-}
-
-/// What would be right where a tree names more than all of what is the partition's own.
-fn own_help(partition: &Partition, finding: &Finding) -> Option<String> {
-    let TreeProblem::Address { owner: Some(owner), .. } = &finding.problem else { return None };
-    if owner.partition.as_ref() != Some(&partition.name) {
-        return None;
-    }
-    let region = partition.regions.iter().find(|region| region.name == owner.name)?;
-    let range = show::range(region.ipa.get(), region.size);
-    Some(format!("partition `{}` sees `{}` at {range}", partition.name, owner.name))
-}
-
-fn with_owner(problem: Problem, draft: &Draft<'_>, owner: &Owner, drafts: &[Draft<'_>]) -> Problem {
-    let device = draft.name();
-    let Some(partition) = &owner.partition else {
-        return problem.help(format!("give `{}` to partition `{device}`, or disable the node", owner.name));
-    };
-    let place = drafts.iter().find(|draft| draft.name() == partition).and_then(|draft| given(draft, &owner.name));
-    let problem = match place {
-        Some(span) => problem.label(span, format!("`{partition}` has it here")),
-        None => problem,
-    };
-    problem.help("set the node's status to \"disabled\", or take it out")
+        once
+    })
 }
 
 /// Where `draft` is given what is called `name`: a device, or a memory.
@@ -153,6 +250,11 @@ pub(super) fn add(
         None => device_tree::generate(board, partition, &chosen).map_err(|error| problems.add(not_made(span, &error))),
     };
     let tree = tree.ok()?;
+    if let Some(own) = &draft.own_tree {
+        // What the tree reserves is not for the tree.
+        let reserved = Layout::of(&own.tree);
+        fitted.taken.extend(reserved.reserved().iter().map(|range| (range.start, range.end)));
+    }
     let ipa = match ipa {
         Some(ipa) => fixed(fitted, views, ipa, tree),
         None => image::put(fitted, views, tree),

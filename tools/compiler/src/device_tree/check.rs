@@ -1,29 +1,48 @@
-//! A user's own device tree against what its partition has: every register, interrupt and core in it.
+//! A user's own device tree against what its partition has, and against what a kernel reads of it at boot.
 //!
-//! Nodes that are disabled are left out, with everything below them. Registers count where they are the CPU's: below
-//! buses that translate to the root, and not below PCI, I2C, SPI and the like, whose `reg` is another number.
+//! Nodes that are disabled are left out, with everything below them; but a kernel looks for its interrupt controller,
+//! timer, PSCI and cores wherever they are. Registers count where they are the CPU's: below buses that translate to the
+//! root, and not below PCI, I2C, SPI and the like, whose `reg` is another number. What Linux 6.1 and 6.12 read is in
+//! docs/guests.md.
 
-mod bus;
+mod chosen;
+mod controller;
+mod cores;
 mod interrupts;
+mod memory;
 mod owner;
 
+use dtoolkit::Node;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode};
-use dtoolkit::{Node, Property};
 use std::fmt;
 use std::ops::Range;
 
+use super::bus::{Bus, is_pci};
+use super::layout::Layout;
+use super::node::{cells, enabled, number};
+use super::{RESERVED, chosen_of, is_chosen};
 use crate::board::Board;
 use crate::system::Partition;
-use bus::Bus;
 use interrupts::Controllers;
 pub use owner::Owner;
+
+/// What starts from a tree, and what it is given besides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Guest {
+    /// A Linux kernel that the compiler places.
+    pub linux: bool,
+    /// The configuration gives a RAM disk.
+    pub initrd: bool,
+    /// The configuration gives a command line.
+    pub bootargs: bool,
+}
 
 /// Something in a tree that its partition does not have.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Path of the node.
     pub node: String,
-    /// The property that says so.
+    /// The property that says so; empty where it is the node that does.
     pub property: &'static str,
     /// What is wrong.
     pub problem: TreeProblem,
@@ -52,96 +71,246 @@ pub enum TreeProblem {
         mpidr: u64,
         /// How many cores the partition has; their MPIDRs count from 0.
         cores: usize,
+        /// Whether the node is disabled, which keeps no kernel from it.
+        disabled: bool,
+    },
+    /// What does not go with how EL2 does it, or with what is loaded.
+    Unfit {
+        /// Which rule.
+        rule: Rule,
+        /// What is wrong, as the end of a sentence that the property begins.
+        says: String,
+        /// What would be right.
+        right: String,
     },
     /// A value whose length or reference makes no sense.
     Malformed,
 }
 
+/// What a tree must get right besides naming only what the partition has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Rule {
+    /// How cores start and sleep.
+    Start,
+    /// Which memory there is.
+    Memory,
+    /// Interrupt controller and timer.
+    Controller,
+    /// `/chosen`.
+    Chosen,
+}
+
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "`{}` of node `{}` ", self.property, self.node)?;
-        let owned = |owner: &Option<Owner>| owner.as_ref().map_or(String::new(), |owner| format!(", {owner}"));
-        match &self.problem {
-            TreeProblem::Address { range, owner } => {
-                write!(f, "names [{:#x}..{:#x}){}", range.start, range.end, owned(owner))
-            }
-            TreeProblem::Interrupt { intid, owner } => write!(f, "names interrupt {intid}{}", owned(owner)),
-            TreeProblem::Core { mpidr, cores: 1 } => write!(f, "names core {mpidr:#x}; the partition has only core 0"),
-            TreeProblem::Core { mpidr, cores } => {
-                write!(f, "names core {mpidr:#x}; the partition has cores 0 to {}", cores - 1)
-            }
-            TreeProblem::Malformed => f.write_str("cannot be read"),
+        match self.property {
+            "" => write!(f, "node `{}` {}", self.node, self.problem),
+            property => write!(f, "`{property}` of node `{}` {}", self.node, self.problem),
         }
     }
 }
 
-/// Everything in `tree` that `partition`, one of `partitions` on `board`, does not have, in the order of the tree.
-pub fn check(board: &Board, partitions: &[Partition], partition: &Partition, tree: &DeviceTree) -> Vec<Finding> {
-    let checker = Checker { board, partitions, partition, controllers: Controllers::of(&tree.root) };
-    let mut findings = Vec::new();
-    checker.node(&tree.root, "", &Bus::root(&tree.root), None, &mut findings);
-    findings
+impl fmt::Display for TreeProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let owned = |owner: &Option<Owner>| owner.as_ref().map_or(String::new(), |owner| format!(", {owner}"));
+        match self {
+            Self::Address { range, owner } => {
+                write!(f, "names [{:#x}..{:#x}){}", range.start, range.end, owned(owner))
+            }
+            Self::Interrupt { intid, owner } => write!(f, "names interrupt {intid}{}", owned(owner)),
+            Self::Core { mpidr, cores, .. } => {
+                write!(f, "names core {mpidr:#x}; the partition has {}", cores::range(*cores))
+            }
+            Self::Malformed => f.write_str("cannot be read"),
+            Self::Unfit { says, .. } => f.write_str(says),
+        }
+    }
+}
+
+/// Everything in `tree` that does not fit `partition`, one of `partitions` on `board`, from which `guest` starts.
+pub fn check(
+    board: &Board,
+    partitions: &[Partition],
+    partition: &Partition,
+    guest: Guest,
+    tree: &DeviceTree,
+) -> Vec<Finding> {
+    let cpus = tree.root.child("cpus");
+    let checker = Checker {
+        board,
+        partitions,
+        partition,
+        guest,
+        controllers: Controllers::of(&tree.root),
+        layout: Layout::of(tree),
+        tree_cores: cpus.map_or(0, cores::count).min(partition.cpus.len()),
+    };
+    let mut found = Found::default();
+    checker.node(&tree.root, &Place { path: "", bus: &Bus::root(&tree.root), parent: None, live: true }, &mut found);
+    checker.whole(tree, &mut found);
+    found.list
+}
+
+/// What is no error in `tree`, and is to be said of it: reservations outside the partition's memory, and a console that
+/// is not there.
+pub fn remarks(partition: &Partition, tree: &DeviceTree) -> Vec<String> {
+    let elsewhere = memory::reserved_elsewhere(tree, &partition.regions);
+    let silent = chosen_of(tree).and_then(|node| chosen::silent(tree, node));
+    let elsewhere = elsewhere.into_iter().map(|what| format!("{what} is not the partition's memory"));
+    elsewhere.chain(silent.map(|what| format!("{what} leads to no node that is enabled"))).collect()
 }
 
 struct Checker<'a> {
     board: &'a Board,
     partitions: &'a [Partition],
     partition: &'a Partition,
+    guest: Guest,
     controllers: Controllers,
+    layout: Layout,
+    /// How many cores the tree names, at most as many as the partition has.
+    tree_cores: usize,
+}
+
+/// What was found, and what was come by that there should be one of.
+#[derive(Default)]
+struct Found {
+    list: Vec<Finding>,
+    gic: bool,
+    timer: bool,
+    psci: bool,
+}
+
+/// Where a node's children are.
+struct Place<'a> {
+    path: &'a str,
+    /// Their address space.
+    bus: &'a Bus<'a>,
+    /// The phandle of the interrupt parent that they inherit.
+    parent: Option<u32>,
+    /// Whether all nodes above are enabled.
+    live: bool,
 }
 
 impl Checker<'_> {
-    /// Checks what is below `parent`, at `path`; `bus` is the address space of its children.
-    fn node(&self, parent: &DeviceTreeNode, path: &str, bus: &Bus<'_>, inherited: Option<u32>, out: &mut Vec<Finding>) {
-        let interrupt_parent = number(parent, "interrupt-parent").or(inherited);
-        for child in parent.children().filter(|child| enabled(child)) {
-            let path = format!("{path}/{}", child.name());
-            if parent.name() == "cpus" {
-                self.core(child, &path, bus, out);
-                continue;
+    /// Checks what is below `parent`.
+    fn node(&self, parent: &DeviceTreeNode, place: &Place<'_>, found: &mut Found) {
+        let interrupt_parent = number(parent, "interrupt-parent").or(place.parent);
+        for child in parent.children() {
+            let path = format!("{}/{}", place.path, child.name());
+            let here = Place { path: &path, parent: interrupt_parent, ..*place };
+            let own = enabled(child);
+            let is_judged = own && self.special(child, &here, found);
+            if own && place.live && !is_judged {
+                self.registers(child, &here, &mut found.list);
+                self.interrupts(child, &here, owner::has_interrupt, &mut found.list);
             }
-            self.registers(child, &path, bus, out);
-            self.interrupts(child, &path, interrupt_parent, out);
-            self.node(child, &path, &bus.below(child), interrupt_parent, out);
+            let below = place.bus.below(child);
+            let live = own && place.live;
+            if place.path.is_empty() {
+                self.of_the_root(child, &Place { bus: &below, live: own, ..here }, place.bus, found);
+            }
+            self.node(child, &Place { bus: &below, live, ..here }, found);
         }
     }
 
-    fn core(&self, node: &DeviceTreeNode, path: &str, bus: &Bus<'_>, out: &mut Vec<Finding>) {
-        let is_core = text(node, "device_type").is_some_and(|kind| kind == "cpu");
-        let (true, Some(cells)) = (is_core, cells(node, "reg")) else { return };
-        let cores = self.partition.cpus.len();
-        for mpidr in bus.addresses(&cells) {
-            if mpidr >= cores as u64 {
-                out.push(finding(path, "reg", TreeProblem::Core { mpidr, cores }));
-            }
+    /// Checks an enabled node that a kernel looks for wherever it is; whether it is one.
+    fn special(&self, node: &DeviceTreeNode, here: &Place<'_>, found: &mut Found) -> bool {
+        let (path, out) = (here.path, &mut found.list);
+        if interrupts::gic_version(node).is_some() && self.partition.gic.distributor.is_some() {
+            found.gic = true;
+            self.gic(node, path, here.bus, out);
+            self.interrupts(node, here, |_, intid| controller::is_gics(intid), out);
+        } else if controller::is_timer(node) {
+            found.timer = true;
+            let named = self.controllers.named_by(node, here.parent);
+            self.timer(node, path, &named, out);
+            self.interrupts(node, here, |_, intid| controller::is_timers(intid), out);
+        } else if cores::is_psci(node) {
+            found.psci = true;
+            Self::psci(node, path, out);
+        } else if cores::is_idle_state(node) {
+            Self::idle_state(node, path, out);
+        } else {
+            return here.path.matches('/').count() == 1 && memory::is_memory(node);
+        }
+        true
+    }
+
+    /// Checks a child of the root's: cores, memory. Its children stand on `here.bus`, itself on `bus`.
+    fn of_the_root(&self, node: &DeviceTreeNode, here: &Place<'_>, bus: &Bus<'_>, found: &mut Found) {
+        match node.name() {
+            "cpus" => self.cores(node, here.bus, &mut found.list),
+            RESERVED => self.reserved(node, here.path, bus, &mut found.list),
+            _ if memory::is_memory(node) && here.live => self.memory(node, here.path, bus, &mut found.list),
+            _ => {}
         }
     }
 
-    fn registers(&self, node: &DeviceTreeNode, path: &str, bus: &Bus<'_>, out: &mut Vec<Finding>) {
-        if node.property("reg").is_none() || !bus.reaches_the_cpu() {
+    /// Checks what takes the whole tree: `/chosen`, and what a kernel cannot do without.
+    fn whole(&self, tree: &DeviceTree, found: &mut Found) {
+        let chosen: Vec<_> = tree.root.children().filter(|child| is_chosen(child)).collect();
+        self.chosen(&chosen, &Bus::root(&tree.root), &mut found.list);
+        if !self.guest.linux {
             return;
         }
-        let Some(blocks) = cells(node, "reg").and_then(|cells| bus.blocks(&cells)) else {
-            out.push(finding(path, "reg", TreeProblem::Malformed));
-            return;
+        self.no_memory(&mut found.list);
+        let gic = self.partition.gic.distributor.is_some();
+        let mut lack = |there: bool, rule, says: &str, right: &str| {
+            if !there {
+                found.list.push(unfit("/", "", rule, says, right));
+            }
         };
-        for range in blocks.into_iter().filter_map(|block| bus.to_cpu(block)) {
+        let says = "has no node of an interrupt controller, without which Linux panics";
+        let right = "add the partition's, as in a generated tree";
+        lack(found.gic || !gic, Rule::Controller, says, right);
+        let says = "has no node of the architected timer, without which Linux panics";
+        lack(found.timer, Rule::Controller, says, "add one with compatible = \"arm,armv8-timer\"");
+        let says = "has no node of PSCI's, so no second core would start";
+        let right = "add one with compatible = \"arm,psci-1.0\" and method = \"hvc\"";
+        lack(found.psci || self.tree_cores < 2, Rule::Start, says, right);
+        let says = "has no node `cpus`";
+        lack(tree.root.child("cpus").is_some(), Rule::Start, says, "add it, with a node for each virtual core");
+    }
+
+    fn registers(&self, node: &DeviceTreeNode, here: &Place<'_>, out: &mut Vec<Finding>) {
+        if is_pci(node) {
+            match here.bus.pci_windows(node) {
+                Some(windows) => self.addresses(windows, "ranges", here, out),
+                None => out.push(finding(here.path, "ranges", TreeProblem::Malformed)),
+            }
+        }
+        if node.property("reg").is_none() || !here.bus.reaches_the_cpu() {
+            return;
+        }
+        match cells(node, "reg").and_then(|cells| here.bus.blocks(&cells)) {
+            Some(blocks) => self.addresses(blocks, "reg", here, out),
+            None => out.push(finding(here.path, "reg", TreeProblem::Malformed)),
+        }
+    }
+
+    fn addresses(&self, blocks: Vec<Range<u64>>, property: &'static str, here: &Place<'_>, out: &mut Vec<Finding>) {
+        for range in blocks.into_iter().filter_map(|block| here.bus.to_cpu(block)) {
             if !owner::has(self.board, self.partition, &range) {
                 let owner = owner::of_addresses(self.board, self.partitions, &range);
-                out.push(finding(path, "reg", TreeProblem::Address { range, owner }));
+                out.push(finding(here.path, property, TreeProblem::Address { range, owner }));
             }
         }
     }
 
-    fn interrupts(&self, node: &DeviceTreeNode, path: &str, parent: Option<u32>, out: &mut Vec<Finding>) {
-        for (property, named) in self.controllers.named_by(node, parent) {
+    fn interrupts(
+        &self,
+        node: &DeviceTreeNode,
+        here: &Place<'_>,
+        allowed: impl Fn(&Partition, u32) -> bool,
+        out: &mut Vec<Finding>,
+    ) {
+        for (property, named) in self.controllers.named_by(node, here.parent) {
             let Some(intids) = named else {
-                out.push(finding(path, property, TreeProblem::Malformed));
+                out.push(finding(here.path, property, TreeProblem::Malformed));
                 continue;
             };
-            for intid in intids.into_iter().filter(|intid| !owner::has_interrupt(self.partition, *intid)) {
+            for intid in intids.into_iter().filter(|intid| !allowed(self.partition, *intid)) {
                 let owner = owner::of_interrupt(self.board, self.partitions, intid);
-                out.push(finding(path, property, TreeProblem::Interrupt { intid, owner }));
+                out.push(finding(here.path, property, TreeProblem::Interrupt { intid, owner }));
             }
         }
     }
@@ -151,24 +320,6 @@ fn finding(path: &str, property: &'static str, problem: TreeProblem) -> Finding 
     Finding { node: path.to_owned(), property, problem }
 }
 
-/// Whether a node is there for the guest: `status` is absent, "okay" or "ok".
-fn enabled(node: &DeviceTreeNode) -> bool {
-    text(node, "status").is_none_or(|status| status == "okay" || status == "ok")
-}
-
-/// The property as 32-bit cells; `None` where it is absent or no multiple of four bytes.
-fn cells(node: &DeviceTreeNode, name: &str) -> Option<Vec<u32>> {
-    let property = node.property(name)?;
-    let (words, rest) = property.value().as_chunks::<4>();
-    rest.is_empty().then(|| words.iter().copied().map(u32::from_be_bytes).collect())
-}
-
-fn number(node: &DeviceTreeNode, name: &str) -> Option<u32> {
-    cells(node, name)?.first().copied()
-}
-
-fn text(node: &DeviceTreeNode, name: &str) -> Option<String> {
-    let property = node.property(name)?;
-    let text = property.value().strip_suffix(b"\0")?;
-    String::from_utf8(text.to_vec()).ok()
+fn unfit(path: &str, property: &'static str, rule: Rule, says: impl Into<String>, right: impl Into<String>) -> Finding {
+    finding(path, property, TreeProblem::Unfit { rule, says: says.into(), right: right.into() })
 }

@@ -171,6 +171,14 @@ codes! {
     TreeInterrupt = "E0518",
     /// A device tree names only cores that its partition has.
     TreeCore = "E0519",
+    /// A device tree starts and idles cores as EL2 does: by PSCI 0.2 or later, with power states of the original format.
+    TreeStart = "E0520",
+    /// A device tree gives a kernel memory that it can use for anything, and says what it reserves so that it is read.
+    TreeMemory = "E0521",
+    /// A device tree's interrupt controller and timer are those that the partition sees.
+    TreeController = "E0522",
+    /// A device tree has one `/chosen`, and what that says is so.
+    TreeChosen = "E0523",
     /// A command line has no NUL character, and for Linux at most 2047 bytes.
     CommandLine = "E0520",
     /// The entry is a multiple of 4.

@@ -62,7 +62,7 @@ pub(super) fn read_program(
 
 /// Most bytes of a kernel's command line: COMMAND_LINE_SIZE of Linux's arch/arm64/include/uapi/asm/setup.h is 2048 with
 /// the NUL behind it.
-const COMMAND_LINE_BYTES_MAX: usize = 2047;
+pub(crate) const COMMAND_LINE_BYTES_MAX: usize = 2047;
 
 /// Reports a command line of which the guest would see the beginning only: `bootargs`, or `args` beside a device tree.
 pub(super) fn check_command_line(partition: &Partition, problems: &mut Problems) {

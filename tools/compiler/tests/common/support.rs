@@ -201,6 +201,7 @@ pub fn system(board: Board) -> System {
         el2: PaSpan { start: board.load, size: 0x100_0000 },
         board,
         partitions,
+        remarks: Vec::new(),
     }
 }
 

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::board::{Board, Device, PaSpan};
+use super::memory::range_of;
+use crate::board::{Board, PaSpan};
 use crate::system::Partition;
 
 /// PPIs that a partition has: the timers' (26, 27, 29, 30), of which it can use the virtual and the physical one.
@@ -11,27 +12,51 @@ const TIMER_INTIDS: [u32; 4] = [26, 27, 29, 30];
 
 /// Whose something is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The board's name of a device, the TOML name of a memory, or what the board uses it for.
-    pub name: String,
-    /// The partition that has it, if one has.
-    pub partition: Option<String>,
+pub enum Owner {
+    /// A partition's.
+    Partition {
+        /// The board's name of the device, or the TOML name of the memory.
+        name: String,
+        /// The partition.
+        partition: String,
+    },
+    /// A device of the board's that no partition has.
+    Nobody {
+        /// Its name.
+        device: String,
+    },
+    /// EL2's; what it is.
+    El2(String),
+}
+
+impl Owner {
+    fn of(name: &str, partition: Option<&Partition>) -> Self {
+        match partition {
+            Some(owner) => Self::Partition { name: name.to_owned(), partition: owner.name.clone() },
+            None => Self::Nobody { device: name.to_owned() },
+        }
+    }
 }
 
 impl fmt::Display for Owner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.partition {
-            Some(partition) => write!(f, "`{}` of partition `{partition}`", self.name),
-            None => write!(f, "the board's `{}`, which this partition does not have", self.name),
+        match self {
+            Self::Partition { name, partition } => write!(f, "`{name}` of partition `{partition}`"),
+            Self::Nobody { device } => write!(f, "the board's `{device}`, which this partition does not have"),
+            Self::El2(what) => write!(f, "{what}, which is EL2's"),
         }
     }
 }
 
 /// Whether `partition` has every address of `range`: mapped by Stage-2 or emulated.
 pub(super) fn has(board: &Board, partition: &Partition, range: &Range<u64>) -> bool {
-    let mapped = partition.regions.iter().map(|region| region.ipa.get()..region.ipa.get().saturating_add(region.size));
     let emulated = partition.emulated(board.gic.version).map(|frame| frame.ipa..frame.end());
-    let mut owned: Vec<Range<u64>> = mapped.chain(emulated).collect();
+    covers(partition.regions.iter().map(range_of).chain(emulated), range)
+}
+
+/// Whether `parts` together have every address of `range`.
+pub(super) fn covers(parts: impl Iterator<Item = Range<u64>>, range: &Range<u64>) -> bool {
+    let mut owned: Vec<Range<u64>> = parts.collect();
     owned.sort_by_key(|part| part.start);
     let mut reached = range.start;
     for part in owned.iter().filter(|part| part.end > range.start) {
@@ -51,32 +76,31 @@ pub(super) fn has_interrupt(partition: &Partition, intid: u32) -> bool {
 
 /// Whose `range` is, taken as physical addresses, as a tree written for the bare board means them.
 pub(super) fn of_addresses(board: &Board, partitions: &[Partition], range: &Range<u64>) -> Option<Owner> {
-    let touches = |span: &PaSpan| {
-        let start = span.start.get();
-        start < range.end && range.start < start.saturating_add(span.size)
-    };
-    let device = board.devices.iter().find(|device| device.registers.iter().any(touches));
-    device.map(|device| device_owner(device, partitions)).or_else(|| controller(board, touches)).or_else(|| {
-        let mut parts = partitions.iter().flat_map(|owner| owner.regions.iter().map(move |region| (owner, region)));
-        let (owner, region) = parts.find(|(_, region)| touches(&PaSpan { start: region.pa, size: region.size }))?;
-        Some(Owner { name: region.name.clone(), partition: Some(owner.name.clone()) })
-    })
+    let touches = |span: &PaSpan| span.start.get() < range.end && range.start < span.end();
+    if let Some(device) = board.devices.iter().find(|device| device.registers.iter().any(touches)) {
+        let owner = partitions.iter().find(|partition| has_device(partition, &device.name));
+        return Some(Owner::of(&device.name, owner));
+    }
+    let frames = board.gic.frames().into_iter().find(|(_, span)| touches(span));
+    let el2 = frames.map(|(frame, _)| format!("the interrupt controller's {frame}"));
+    let power = || board.power.registers.filter(touches).map(|_| "the power registers".to_owned());
+    if let Some(what) = el2.or_else(power) {
+        return Some(Owner::El2(what));
+    }
+    let mut parts = partitions.iter().flat_map(|owner| owner.regions.iter().map(move |region| (owner, region)));
+    let (owner, region) = parts.find(|(_, region)| touches(&PaSpan { start: region.pa, size: region.size }))?;
+    Some(Owner::of(&region.name, Some(owner)))
 }
 
-fn device_owner(device: &Device, partitions: &[Partition]) -> Owner {
-    let has = |partition: &&Partition| partition.regions.iter().any(|region| region.has_device(&device.name));
-    let partition = partitions.iter().find(has).map(|partition| partition.name.clone());
-    Owner { name: device.name.clone(), partition }
+fn has_device(partition: &Partition, name: &str) -> bool {
+    partition.regions.iter().any(|region| region.has_device(name))
 }
 
-fn controller(board: &Board, touches: impl Fn(&PaSpan) -> bool) -> Option<Owner> {
-    let (frame, _) = board.gic.frames().into_iter().find(|(_, span)| touches(span))?;
-    Some(Owner { name: format!("interrupt controller's {frame}"), partition: None })
-}
-
-/// Whose the interrupt `intid` is.
+/// Whose the interrupt `intid` is: of the devices that share it, one that its owner has.
 pub(super) fn of_interrupt(board: &Board, partitions: &[Partition], intid: u32) -> Option<Owner> {
-    let device = board.devices.iter().find(|device| device.interrupts.contains(&intid))?;
-    let partition = partitions.iter().find(|partition| partition.interrupts.contains(&intid));
-    Some(Owner { name: device.name.clone(), partition: partition.map(|partition| partition.name.clone()) })
+    let devices = || board.devices.iter().filter(|device| device.interrupts.contains(&intid));
+    let owner = partitions.iter().find(|partition| partition.interrupts.contains(&intid));
+    let owned = owner.and_then(|owner| devices().find(|device| has_device(owner, &device.name)));
+    let device = owned.or_else(|| devices().next())?;
+    Some(Owner::of(&device.name, owner))
 }

@@ -3,7 +3,7 @@
 use dtoolkit::model::DeviceTreeNode;
 use std::ops::Range;
 
-use super::{cells, number, text};
+use super::node::{base_name, cells, number, text};
 
 /// The address space below a node.
 pub(super) struct Bus<'a> {
@@ -26,18 +26,15 @@ enum Translation {
 impl Bus<'_> {
     /// The root's.
     pub(super) fn root(node: &DeviceTreeNode) -> Bus<'static> {
-        let (address_cells, size_cells) = widths(node);
+        let (address_cells, size_cells) = widths(node, (1, 1));
         Bus { parent: None, address_cells, size_cells, translation: Translation::Same }
     }
 
     /// The one below `node`, which stands on this one.
     pub(super) fn below(&self, node: &DeviceTreeNode) -> Bus<'_> {
-        let (address_cells, size_cells) = widths(node);
-        let translation = if text(node, "device_type").is_some_and(|kind| kind == "pci") {
-            Translation::None
-        } else {
-            self.translation(node, address_cells, size_cells)
-        };
+        let (address_cells, size_cells) = widths(node, (self.address_cells, self.size_cells));
+        let translation =
+            if is_pci(node) { Translation::None } else { self.translation(node, address_cells, size_cells) };
         Bus { parent: Some(self), address_cells, size_cells, translation }
     }
 
@@ -55,11 +52,29 @@ impl Bus<'_> {
         Translation::Windows(cells.chunks_exact(width.max(1)).map(window).collect())
     }
 
+    /// The windows of the PCI host or bridge `node` on this bus through which the CPU reaches devices behind it; `None`
+    /// where they cannot be read.
+    pub(super) fn pci_windows(&self, node: &DeviceTreeNode) -> Option<Vec<Range<u64>>> {
+        let Some(cells) = cells(node, "ranges") else { return Some(Vec::new()) };
+        let (address_cells, size_cells) = widths(node, (self.address_cells, self.size_cells));
+        let width = (address_cells + self.address_cells + size_cells).max(1);
+        let window = |entry: &[u32]| {
+            let (above, size) = entry[address_cells..].split_at(self.address_cells);
+            Some(join(above)..join(above).checked_add(join(size))?)
+        };
+        cells.len().is_multiple_of(width).then(|| cells.chunks(width).map(window).collect())?
+    }
+
     /// Whether numbers here are addresses that the CPU can reach at all.
     pub(super) fn reaches_the_cpu(&self) -> bool {
         self.size_cells > 0
             && !matches!(self.translation, Translation::None)
             && self.parent.is_none_or(|parent| parent.reaches_the_cpu())
+    }
+
+    /// Cells of an address and of a size.
+    pub(super) fn widths(&self) -> (usize, usize) {
+        (self.address_cells, self.size_cells)
     }
 
     /// The addresses in a `reg` without sizes, as cores have.
@@ -81,7 +96,8 @@ impl Bus<'_> {
         Some(blocks?.into_iter().filter(|block| !block.is_empty()).collect())
     }
 
-    /// `block` in the CPU's addresses; `None` where it lies in no window.
+    /// `block` in the CPU's addresses; `None` where it starts in no window. How long the window is does not matter:
+    /// Linux translates a block's first address alone (of_translate_address of drivers/of/address.c).
     pub(super) fn to_cpu(&self, block: Range<u64>) -> Option<Range<u64>> {
         let above = match &self.translation {
             Translation::None => return None,
@@ -96,17 +112,24 @@ impl Bus<'_> {
 }
 
 fn through((below, above, size): &(u64, u64, u64), block: &Range<u64>) -> Option<Range<u64>> {
-    let offset = block.start.checked_sub(*below)?;
-    let length = block.end - block.start;
-    let inside = offset.checked_add(length)? <= *size;
-    let start = above.checked_add(offset)?;
-    inside.then_some(start..start.checked_add(length)?)
+    let offset = block.start.checked_sub(*below).filter(|offset| offset < size)?;
+    let start = above.wrapping_add(offset);
+    Some(start..start.saturating_add(block.end - block.start))
 }
 
-/// `#address-cells` and `#size-cells`; 2 and 1 where absent (2.3.5). More than 4 make no sense and are cut.
-fn widths(node: &DeviceTreeNode) -> (usize, usize) {
-    let width = |name, default| number(node, name).unwrap_or(default).min(4) as usize;
-    (width("#address-cells", 2), width("#size-cells", 1))
+/// Whether a node is a PCI host or bridge (of_bus_pci_match of Linux's drivers/of/address.c): the numbers below it are
+/// no addresses of the CPU's.
+pub(super) fn is_pci(node: &DeviceTreeNode) -> bool {
+    let kind = text(node, "device_type").unwrap_or_default();
+    ["pci", "pciex", "vci", "ht"].contains(&kind.as_str()) || base_name(node) == "pcie"
+}
+
+/// `#address-cells` and `#size-cells`. Where absent they are `inherited`, and 1 at the root, as Linux takes them
+/// (of_bus_n_addr_cells of drivers/of/base.c); by the specification they would be 2 and 1 (2.3.5), but every tree that is
+/// right says them. More than 4 make no sense and are cut.
+fn widths(node: &DeviceTreeNode, inherited: (usize, usize)) -> (usize, usize) {
+    let width = |name, inherited: usize| number(node, name).map_or(inherited, |cells| cells.min(4) as usize);
+    (width("#address-cells", inherited.0), width("#size-cells", inherited.1))
 }
 
 /// A number of several cells; its low 64 bits.
