@@ -1,16 +1,20 @@
 //! What a kernel reads of a user's own tree at boot is right for the partition, or refused with what would be right.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
 
+#[path = "common/files.rs"]
+mod files;
 #[path = "common/support.rs"]
 mod support;
 
 use dtoolkit::memreserve::MemoryReservation;
 use dtoolkit::model::{DeviceTree, DeviceTreeNode, DeviceTreeProperty};
 use dtoolkit::{Node as _, ToPropertyValue};
+use proptest::prelude::*;
 use septum_compiler::board::Board;
 use septum_compiler::device_tree::{Chosen, Finding, Guest, Layout, TreeProblem, check, generate, parse, remarks};
 use septum_compiler::linux::{Linux, LinuxError, Placement, place};
 use septum_compiler::payload::LinuxImage;
+use septum_compiler::source::SourceFile;
 use septum_compiler::system::Partition;
 use septum_stage2::Access;
 use support::{memory, partition, registers, rpi4_board, virt_board};
@@ -369,6 +373,16 @@ fn a_reservation_outside_the_partitions_memory_is_remarked() {
     assert_eq!(remarks(&partition, &tree), expected);
 }
 
+#[test]
+fn a_configurations_remarks_name_the_line_and_the_partition() {
+    let folder = files::root().join("tools/septum/tests/configs");
+    let text = std::fs::read_to_string(folder.join("own-tree.toml")).unwrap();
+    let config = SourceFile { name: "own-tree.toml".into(), text };
+    let system = septum_compiler::check::check(&config, &files::shipped(folder)).unwrap();
+    let says = "/memreserve/ [0x0..0x1000) is not the partition's memory";
+    assert_eq!(system.remarks, [format!("line 7: the device tree of partition `linux`: {says}")]);
+}
+
 fn placed(initrd: Option<&[u8]>, change: impl FnOnce(&mut DeviceTree)) -> Result<Placement, LinuxError> {
     let board = virt_board();
     let partition = guest(&board);
@@ -525,5 +539,76 @@ fn a_console_that_is_not_there_is_remarked() {
     }
     for path in ["serial1", "serial2:9600", "/uart1@9040000", ""] {
         assert!(remarked(path, "okay"), "{path}");
+    }
+}
+
+// Anything ---------------------------------------------------------------------------------------------------------------
+
+/// A tree with something of everything that is judged.
+fn rich(tree: &mut DeviceTree) {
+    tree.memory_reservations = vec![MemoryReservation::new(0x4800_0000, 0x1000)];
+    set(at(tree, "/memory@40000000"), "linux,usable-memory", [0_u32, 0x4000_0000, 0, 0x800_0000]);
+    let chosen = at(tree, "/chosen");
+    for name in ["linux,elfcorehdr", "linux,usable-memory-range"] {
+        set(chosen, name, [0_u32, 0x4000_0000, 0, 0x1000_0000]);
+    }
+    set(chosen, "linux,initrd-start", [0_u32, 0x4800_0000]);
+    set(chosen, "linux,initrd-end", [0_u32, 0x4800_1000]);
+    set(chosen, "stdout-path", "serial0:115200n8");
+    set(add(tree, "", "aliases", &[]), "serial0", "/uart0@9000000");
+    add(tree, "", "reserved-memory", &[("#address-cells", &[2]), ("#size-cells", &[2]), ("ranges", &[])]);
+    let alloc: (&str, &[u32]) = ("alloc-ranges", &[0, 0x4000_0000, 0, 0x1000_0000]);
+    add(tree, "/reserved-memory", "pool", &[("size", &[0, 0x1000]), alloc]);
+    add(tree, "/reserved-memory", "kept", &[("reg", &[0, 0x4900_0000, 0, 0x1000])]);
+    add(tree, "/cpus", "idle-states", &[]);
+    let idle = add(tree, "/cpus/idle-states", "sleep", &[("arm,psci-suspend-param", &[0x33])]);
+    set(idle, "compatible", "arm,idle-state");
+    let ranges = [0x0200_0000, 0, 0x900_0000, 0, 0x900_0000, 0, 0x1000];
+    let map: (&str, &[u32]) = ("interrupt-map", &[0, 0, 0, 1, 1, 0, 1, 4]);
+    let cells: [(&str, &[u32]); 5] =
+        [("#address-cells", &[3]), ("#size-cells", &[2]), ("#interrupt-cells", &[1]), ("ranges", &ranges), map];
+    set(add(tree, "", "pcie@9000000", &cells), "device_type", "pci");
+    let bus: [(&str, &[u32]); 3] =
+        [("#address-cells", &[1]), ("#size-cells", &[1]), ("ranges", &[0, 0, 0x900_0000, 0x1000])];
+    add(tree, "", "bus", &bus);
+    add(tree, "/bus", "serial@0", &[("reg", &[0, 0x1000]), ("interrupts-extended", &[1, 0, 1, 4])]);
+}
+
+#[test]
+fn a_ram_disk_that_ends_before_it_starts_cannot_be_read() {
+    let found = said(|tree| {
+        set(at(tree, "/chosen"), "linux,initrd-start", [0_u32, 0x4800_1000]);
+        set(at(tree, "/chosen"), "linux,initrd-end", [0_u32, 0x4800_0000]);
+    });
+    assert_eq!(found, ["`linux,initrd-start` of node `/chosen` cannot be read"]);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn whatever_a_tree_says_it_is_judged_and_placed_without_a_panic(
+        changes in prop::collection::vec((0..4000usize, prop_oneof![Just(0_u8), Just(1), Just(0xff), any::<u8>()]), 1..8),
+        linux: bool,
+        size in 0x100..0x1000_0000_u64,
+    ) {
+        let board = virt_board();
+        let partition = guest(&board);
+        let mut dtb = tree(&board, &partition, rich).to_dtb();
+        for (at, value) in changes {
+            let at = 40 + at % (dtb.len() - 40);
+            dtb[at] = value;
+        }
+        let Ok(tree) = parse(&dtb) else { return Ok(()) };
+        let found = check(&board, &[], &partition, Guest { linux, ..Guest::default() }, &tree);
+        let _ = (found.iter().map(words).collect::<Vec<_>>(), remarks(&partition, &tree));
+        let kernel = LinuxImage { text_offset: 0, image_size: size, bytes: vec![0; 0x100] };
+        let placed = place(&board, &partition, &Linux { kernel: &kernel, initrd: Some(&[1; 9]), bootargs: None, tree: Some(&dtb) });
+        for segment in placed.iter().flat_map(|placed| &placed.segments) {
+            let range = segment.ipa.get()..segment.ipa.get() + segment.bytes.len() as u64 + segment.zero_bytes;
+            prop_assert!(range.start >= 0x4000_0000 && range.end <= 0x5000_0000, "{range:x?}");
+            let free = Layout::of(&tree).free_in(&range);
+            prop_assert_eq!(free, [range], "in what the tree leaves free");
+        }
     }
 }

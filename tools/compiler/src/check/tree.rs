@@ -134,16 +134,11 @@ impl Judge<'_> {
     fn problem(&self, of_one: &[&Finding]) -> Problem {
         let name = self.draft.name();
         let node = of_one.first().map_or("/", |finding| finding.node.as_str());
-        let said = once(of_one.iter().map(|finding| match finding.property {
-            "" => finding.problem.to_string(),
-            property => format!("`{property}` {}", finding.problem),
-        }));
         let named = of_one.iter().filter(|finding| !finding.property.is_empty());
         let properties = once(named.map(|finding| format!("`{}`", finding.property)));
         let properties = if properties.is_empty() { String::new() } else { format!("{} in ", properties.join(", ")) };
         let code = of_one.iter().map(|finding| code(&finding.problem)).min().unwrap_or(Code::TreeUnreadable);
-        let message =
-            format!("the device tree of partition `{name}` does not fit it: node `{node}`: {}", said.join("; "));
+        let message = format!("the device tree of partition `{name}` does not fit it: node `{node}`: {}", said(of_one));
         let mut problem = Problem::new(code, self.own.span, message).here(format!("{properties}`{node}`"));
         let mut places: Vec<_> = of_one.iter().filter_map(|finding| self.place(&finding.problem)).collect();
         places.sort_unstable();
@@ -212,6 +207,37 @@ const fn code(problem: &TreeProblem) -> Code {
         TreeProblem::Unfit { rule: Rule::Controller, .. } => Code::TreeController,
         TreeProblem::Unfit { rule: Rule::Chosen, .. } => Code::TreeChosen,
     }
+}
+
+/// What is wrong with one node: each property once with all that it names, and an owner once where all have one.
+fn said(of_one: &[&Finding]) -> String {
+    let owners = once(of_one.iter().filter_map(|finding| Some(finding.problem.owner()?.to_string())));
+    let unowned = of_one.iter().any(|finding| finding.problem.owner().is_none());
+    let common = owners.first().filter(|_| owners.len() == 1 && !unowned && of_one.len() > 1);
+    let mut properties: Vec<(&str, Vec<String>)> = Vec::new();
+    for finding in of_one {
+        let said = if common.is_some() { finding.problem.named() } else { finding.problem.to_string() };
+        match properties.iter_mut().find(|(property, _)| *property == finding.property) {
+            Some((_, all)) if all.contains(&said) => {}
+            Some((_, all)) => all.push(said),
+            None => properties.push((finding.property, vec![said])),
+        }
+    }
+    let one = |(property, all): &(&str, Vec<String>)| match *property {
+        "" => all.join(", "),
+        property => format!("`{property}` {}", shortened(all)),
+    };
+    let text = properties.iter().map(one).collect::<Vec<_>>().join("; ");
+    common.map_or(text.clone(), |owner| format!("{text}: {owner}"))
+}
+
+/// At most six of `all`.
+fn shortened(all: &[String]) -> String {
+    const MOST: usize = 6;
+    let (first, rest) = all.split_at(all.len().min(MOST));
+    let more = if rest.is_empty() { String::new() } else { format!(" and {} more", rest.len()) };
+    let list = first.join(", ").replace(", names ", ", ");
+    list + &more
 }
 
 /// Each text once, in the order of the first.

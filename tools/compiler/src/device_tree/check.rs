@@ -109,14 +109,32 @@ impl fmt::Display for Finding {
     }
 }
 
+impl TreeProblem {
+    /// Whose it is that is named, if anybody's.
+    pub fn owner(&self) -> Option<&Owner> {
+        match self {
+            Self::Address { owner, .. } | Self::Interrupt { owner, .. } => owner.as_ref(),
+            _ => None,
+        }
+    }
+
+    /// The problem without its owner.
+    pub fn named(&self) -> String {
+        match self {
+            Self::Address { range, .. } => format!("names [{:#x}..{:#x})", range.start, range.end),
+            Self::Interrupt { intid, .. } => format!("names interrupt {intid}"),
+            other => other.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for TreeProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let owned = |owner: &Option<Owner>| owner.as_ref().map_or(String::new(), |owner| format!(", {owner}"));
         match self {
-            Self::Address { range, owner } => {
-                write!(f, "names [{:#x}..{:#x}){}", range.start, range.end, owned(owner))
+            Self::Address { .. } | Self::Interrupt { .. } => {
+                let owner = self.owner().map_or(String::new(), |owner| format!(", {owner}"));
+                write!(f, "{}{owner}", self.named())
             }
-            Self::Interrupt { intid, owner } => write!(f, "names interrupt {intid}{}", owned(owner)),
             Self::Core { mpidr, cores, .. } => {
                 write!(f, "names core {mpidr:#x}; the partition has {}", cores::range(*cores))
             }

@@ -49,7 +49,8 @@ impl Checker<'_> {
         if self.guest.initrd || !is_there {
             return;
         }
-        let Some(range) = number(start).zip(number(end)).map(|(start, end)| start..end) else {
+        let ends = number(start).zip(number(end)).filter(|(start, end)| start <= end);
+        let Some(range) = ends.map(|(start, end)| start..end) else {
             out.push(finding(path, start, TreeProblem::Malformed));
             return;
         };
