@@ -102,7 +102,7 @@ impl Files for LargeBoard {
         tree().partition(name)
     }
 
-    fn file(&self, _path: &str) -> Result<Loaded, FileError> {
+    fn file(&self, _path: &str, _most: u64) -> Result<Loaded, FileError> {
         Err(FileError::Missing)
     }
 

@@ -21,7 +21,7 @@ mod seen;
 mod sweep;
 mod tree;
 
-pub use files::{FileError, Files, Loaded};
+pub use files::{FILE_BYTES_MAX, FileError, Files, Loaded, TEXT_BYTES_MAX};
 
 use septum_stage2::Granule;
 
@@ -32,6 +32,7 @@ use crate::raw::{self, config};
 use crate::source::{SourceFile, Span};
 use crate::system::System;
 use draft::{Draft, Payload};
+use files::Programs;
 
 /// Checks the configuration `config`, whose board, images and files come from `files`.
 ///
@@ -75,7 +76,8 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     cores::check_owners(&raw, problems);
     cores::check_count(&raw, problems);
     let Some(board) = board::read(&raw, files, problems) else {
-        raw.partitions.iter().for_each(|partition| check_alone(partition, files, problems));
+        let programs = Programs { files, board: None };
+        raw.partitions.iter().for_each(|partition| check_alone(partition, programs, problems));
         return None;
     };
     let console = board::console(&raw, &board, problems);
@@ -83,7 +85,8 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     seen::check(&drafts, &board, problems);
     ram::check(&drafts, &board, console.as_ref(), problems);
     devices::check(&drafts, &board, console.as_ref(), problems);
-    drafts.iter_mut().for_each(|draft| prepare(draft, files, problems));
+    let programs = Programs { files, board: Some(&board) };
+    drafts.iter_mut().for_each(|draft| prepare(draft, programs, problems));
     let el2 = reserve::estimate(&drafts, &board, &raw, problems);
     el2.iter().for_each(|el2| physical::check(&drafts, &board, *el2, problems));
     let free = el2.filter(|_| problems.is_empty());
@@ -97,34 +100,34 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
 }
 
 /// Reports what is wrong with a partition whatever its board may be.
-fn check_alone(raw: &Partition, files: &dyn Files, problems: &mut Problems) {
+fn check_alone(raw: &Partition, programs: Programs<'_>, problems: &mut Problems) {
     memory::resolve(raw, raw.granule.map_or(Granule::K4, |granule| granule.value), None, problems);
-    tree::fetch(raw, files, problems);
+    tree::fetch(raw, programs, problems);
     match &raw.linux {
-        Some(linux) => drop(linux::fetch(raw, &linux.value, files, problems)),
-        None => drop(image::fetch(raw, files, problems)),
+        Some(linux) => drop(linux::fetch(raw, &linux.value, programs, problems)),
+        None => drop(image::fetch(raw, programs, problems)),
     }
 }
 
 /// Fetches what the partition runs.
-fn prepare(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
-    draft.own_tree = tree::fetch(draft.raw, files, problems);
+fn prepare(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut Problems) {
+    draft.own_tree = tree::fetch(draft.raw, programs, problems);
     draft.payload_bytes = draft.own_tree.as_ref().map_or(0, tree::OwnTree::bytes);
     match &draft.raw.linux {
-        Some(linux) => prepare_linux(draft, &linux.value, files, problems),
-        None => prepare_image(draft, files, problems),
+        Some(linux) => prepare_linux(draft, &linux.value, programs, problems),
+        None => prepare_image(draft, programs, problems),
     }
 }
 
-fn prepare_linux(draft: &mut Draft<'_>, linux: &Linux, files: &dyn Files, problems: &mut Problems) {
-    let Some(fetched) = linux::fetch(draft.raw, linux, files, problems) else { return };
+fn prepare_linux(draft: &mut Draft<'_>, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) {
+    let Some(fetched) = linux::fetch(draft.raw, linux, programs, problems) else { return };
     draft.payload_bytes += fetched.bytes();
     draft.payload = Some(Payload::Linux(fetched));
 }
 
 /// Fetches an image, and fits it into its partition's memory where all of that has an IPA already.
-fn prepare_image(draft: &mut Draft<'_>, files: &dyn Files, problems: &mut Problems) {
-    let Some(fetched) = image::fetch(draft.raw, files, problems) else { return };
+fn prepare_image(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut Problems) {
+    let Some(fetched) = image::fetch(draft.raw, programs, problems) else { return };
     draft.payload_bytes += fetched.bytes();
     if draft.memory.len() < draft.raw.memory.len() || draft.memory.is_empty() {
         // Some memory has been reported already: what would not fit says nothing.

@@ -21,7 +21,7 @@ const INITRD_ALIGNMENT: u64 = 0x1_0000;
 /// The tree gets a 2 MiB block of its own: "it must not exceed 2 megabytes in size", and the kernel maps it by blocks.
 const TREE_ALIGNMENT: u64 = 0x20_0000;
 /// The most bytes of a device tree.
-const TREE_BYTES_MAX: u64 = 0x20_0000;
+pub(crate) const TREE_BYTES_MAX: u64 = 0x20_0000;
 /// Offset of the header's flags.
 const FLAGS_OFFSET: usize = 24;
 

@@ -4,7 +4,7 @@
 
 mod code;
 pub mod render;
-pub(crate) mod show;
+pub mod show;
 
 use std::fmt;
 

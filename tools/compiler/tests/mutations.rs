@@ -132,8 +132,8 @@ impl Files for Changed {
         self.tree.partition(name)
     }
 
-    fn file(&self, path: &str) -> Result<Loaded, FileError> {
-        self.tree.file(path)
+    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
+        self.tree.file(path, most)
     }
 
     fn guests(&self) -> Vec<String> {

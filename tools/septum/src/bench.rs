@@ -14,11 +14,11 @@ mod pages;
 mod report;
 mod size;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::failure::Failure;
+use crate::files::{self, TEXT_BYTES_MAX};
 use crate::output;
 use crate::setup;
 use machine::Prepared;
@@ -83,7 +83,7 @@ pub fn run(tree: &Path, json: bool, compare: Option<&Path>) -> Result<(), Failur
 
 fn read(path: &Path) -> Result<Report, BenchError> {
     let unusable = |reason: String| BenchError::File { path: path.to_owned(), reason };
-    let text = fs::read(path).map_err(|error| unusable(error.to_string()))?;
+    let text = files::read(path, TEXT_BYTES_MAX).map_err(|error| unusable(error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
 }
 

@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::cargo::Cargo;
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::files::{self, FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::output;
 
 /// The image's file name.
@@ -127,7 +128,7 @@ fn sums(outputs: &Outputs) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OutputError> {
-    fs::read(path).map_err(io_error(path))
+    files::read(path, FILE_BYTES_MAX).map_err(io_error(path))
 }
 
 /// Writes all files beside their final names first, and renames them when all are there.
@@ -143,7 +144,8 @@ fn write(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
 
 /// Removes what an earlier build has listed and this one does not make, such as ELFs of other partitions.
 fn remove_stale(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
-    let listed = fs::read_to_string(out.join(SUMS)).unwrap_or_default();
+    let listed = files::read(&out.join(SUMS), TEXT_BYTES_MAX).unwrap_or_default();
+    let listed = String::from_utf8(listed).unwrap_or_default();
     let names = listed.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name);
     let stale = names.filter(|name| !name.contains('/') && outputs.iter().all(|(made, _)| made != name));
     let mut present = stale.map(|name| out.join(name)).filter(|path| path.is_file());

@@ -1,6 +1,5 @@
 //! `septum check`: every problem of a configuration.
 
-use std::fs;
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
@@ -8,7 +7,7 @@ use septum_compiler::check;
 use septum_compiler::system::System;
 
 use crate::failure::Failure;
-use crate::files::TreeFiles;
+use crate::files::{self, TEXT_BYTES_MAX, TreeFiles};
 use crate::output;
 
 /// How problems are shown.
@@ -52,7 +51,8 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
-    let bytes = fs::read(config).map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
+    let bytes = files::read(config, TEXT_BYTES_MAX)
+        .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
     let checked = check::check_bytes(&config.display().to_string(), bytes, &files);
     files.remark_on_board();

@@ -1,11 +1,16 @@
 //! What a configuration can name, from where it really lies: the tree, the disk, the cache.
 
 use std::cell::RefCell;
-use std::fs;
-use std::io;
+use std::fs::{self, File, FileType, OpenOptions};
+use std::io::{self, Read as _};
+use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
+pub use septum_compiler::check::{FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use septum_compiler::check::{FileError, Files, Loaded};
+use septum_compiler::problem::show;
 
 use crate::cargo::Cargo;
 use crate::failure::Failure;
@@ -86,7 +91,7 @@ impl Files for TreeFiles {
         let files = self.board_folders().map(|folder| folder.join(name).join("board.toml"));
         let path = files.into_iter().find(|file| file.exists()).ok_or(FileError::Missing)?;
         self.remark.replace(self.board_remark(name));
-        let loaded = load(&path)?;
+        let loaded = load(&path, TEXT_BYTES_MAX)?;
         // Messages name the tree's own boards as the tree does.
         let shown = path.strip_prefix(&self.tree).map_or(loaded.path, Path::to_owned);
         Ok(Loaded { path: shown, bytes: loaded.bytes })
@@ -113,11 +118,11 @@ impl Files for TreeFiles {
             return Err(FileError::Missing);
         }
         let elf = self.cargo.partition(name).map_err(|failure| self.unreadable(failure))?;
-        load(&elf)
+        load(&elf, FILE_BYTES_MAX)
     }
 
-    fn file(&self, path: &str) -> Result<Loaded, FileError> {
-        load(&self.folder.join(path))
+    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
+        load(&self.folder.join(path), most)
     }
 
     fn guests(&self) -> Vec<String> {
@@ -142,10 +147,50 @@ fn folders_with(folder: &Path, file: &str) -> Vec<String> {
     names
 }
 
-fn load(path: &Path) -> Result<Loaded, FileError> {
-    match fs::read(path) {
-        Ok(bytes) => Ok(Loaded { bytes, path: path.to_owned() }),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Err(FileError::Missing),
-        Err(error) => Err(FileError::Unreadable(error.to_string())),
+fn load(path: &Path, most: u64) -> Result<Loaded, FileError> {
+    read(path, most).map(|bytes| Loaded { bytes, path: path.to_owned() }).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => FileError::Missing,
+        io::ErrorKind::FileTooLarge => FileError::TooLarge,
+        _ => FileError::Unreadable(error.to_string()),
+    })
+}
+
+/// The bytes of the regular file at `path`, of which there are at most `most`: every file that a user can name is read
+/// here. What has no end, or none yet, is not even opened: opening a device may do something, and a pipe's waits.
+///
+/// # Errors
+/// It cannot be opened or read, is no regular file, or is longer ([`io::ErrorKind::FileTooLarge`]).
+pub fn read(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    require_regular(fs::metadata(path)?.file_type())?;
+    // What becomes a pipe just now, or is one in the guise of a file, as /proc/kmsg, must not hold us up either.
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().read(true).custom_flags(nonblocking).open(path)?;
+    let known = file.metadata()?;
+    require_regular(known.file_type())?;
+    if known.len() > most {
+        return Err(too_large(most));
     }
+    read_at_most(file, most)
+}
+
+/// The bytes of `file`, which may hold more than it says: it grows, or the kernel makes it up.
+fn read_at_most(file: File, most: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    file.take(most.saturating_add(1)).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > most { Err(too_large(most)) } else { Ok(bytes) }
+}
+
+fn require_regular(kind: FileType) -> io::Result<()> {
+    let what = match kind {
+        _ if kind.is_file() => return Ok(()),
+        _ if kind.is_dir() => "a folder",
+        _ if kind.is_fifo() => "a pipe",
+        _ if kind.is_socket() => "a socket",
+        _ => "a device",
+    };
+    Err(io::Error::new(io::ErrorKind::InvalidInput, format!("it is {what}, and must be a regular file")))
+}
+
+fn too_large(most: u64) -> io::Error {
+    io::Error::new(io::ErrorKind::FileTooLarge, format!("it is longer than {}", show::size(most)))
 }

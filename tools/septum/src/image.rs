@@ -1,6 +1,5 @@
 //! `septum inspect` and `septum verify`: what is in an image, and whether it keeps the partitions apart.
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -10,6 +9,7 @@ use septum_compiler::verify::{self, Reached, Verified, VerifyError};
 
 use crate::build;
 use crate::failure::Failure;
+use crate::files::{self, FILE_BYTES_MAX};
 use crate::output;
 
 /// Why an image is refused.
@@ -81,7 +81,7 @@ fn total(reached: &Reached) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    fs::read(path).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+    files::read(path, FILE_BYTES_MAX).map_err(|source| ImageError::Read { path: path.to_owned(), source })
 }
 
 fn refused(path: &Path) -> impl FnOnce(VerifyError) -> ImageError {

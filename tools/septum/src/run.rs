@@ -209,7 +209,7 @@ fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
 pub fn device_tree(tree: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
     let Some(name) = &twin.dtb else { return Ok(None) };
     let own = tree.join("boards").join(board).join(name);
-    if own.exists() {
+    if own.is_file() {
         return Ok(Some(own));
     }
     guests::obtain(name, &setup::say).map_err(Failure::environment)

@@ -1,6 +1,6 @@
 //! From the board's name to the board, and which of its UARTs carries the log.
 
-use super::{Files, text};
+use super::{FileError, Files, TEXT_BYTES_MAX, text};
 use crate::board::{self, Board, Console, Wanted};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
@@ -18,7 +18,11 @@ pub(super) fn read(config: &Config, files: &dyn Files, problems: &mut Problems) 
     }
     let loaded = files.board(&name.value).map_err(|error| {
         let message = format!("the file of board `{}` cannot be read", name.value);
-        problems.add(Problem::new(Code::BoardUnreadable, name.span, message).here(error.to_string()));
+        let why = match error {
+            FileError::TooLarge => format!("it is longer than {}", show::size(TEXT_BYTES_MAX)),
+            error => error.to_string(),
+        };
+        problems.add(Problem::new(Code::BoardUnreadable, name.span, message).here(why));
     });
     let loaded = loaded.ok()?;
     let source = text(&loaded.path.to_string_lossy(), loaded.bytes, problems)?;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use septum_stage2::{Access, Ipa};
 
 use super::draft::Draft;
+use super::files::Programs;
 use super::{FileError, Files, Loaded};
 use crate::payload::{self, Elf, ElfSegment, LinuxImage, Payload, PayloadError};
 use crate::problem::show;
@@ -75,9 +76,9 @@ impl View<'_> {
 }
 
 /// Fetches and recognises a partition's image. `None` has been reported.
-pub(super) fn fetch(raw: &Partition, files: &dyn Files, problems: &mut Problems) -> Option<Fetched> {
+pub(super) fn fetch(raw: &Partition, programs: Programs<'_>, problems: &mut Problems) -> Option<Fetched> {
     let image = raw.image.as_ref()?;
-    let Loaded { bytes, path } = load(raw, "image", image, files, problems)?;
+    let Loaded { bytes, path } = load(raw, "image", image, programs, problems)?;
     let payload = read(raw, "image", image, &bytes, problems)?;
     let payload = as_wanted(raw, payload, bytes);
     check_keys(raw, &payload, problems);
@@ -108,25 +109,26 @@ pub(super) fn load(
     raw: &Partition,
     what: &str,
     image: &Spanned<Image>,
-    files: &dyn Files,
+    programs: Programs<'_>,
     problems: &mut Problems,
 ) -> Option<Loaded> {
+    let files = programs.files;
     let (loaded, name) = match &image.value {
         Image::Crate(name) => (files.partition(name), name),
-        Image::Path(path) => (files.file(path), path),
+        Image::Path(path) => (files.file(path, programs.most()), path),
         Image::Guest(name) => (files.guest(name), name),
     };
-    let error = match loaded {
+    let why = match loaded {
         Ok(loaded) => return Some(loaded),
-        Err(error) => error,
-    };
-    problems.add(match error {
-        FileError::Missing => missing(raw, what, image, name, files),
-        FileError::Unreadable(why) => {
-            let message = format!("the {what} `{name}` of partition `{}` cannot be had", raw.name.value);
-            Problem::new(Code::ImageUnreadable, image.span, message).here(why)
+        Err(FileError::Missing) => {
+            problems.add(missing(raw, what, image, name, files));
+            return None;
         }
-    });
+        Err(FileError::Unreadable(why)) => why,
+        Err(FileError::TooLarge) => programs.too_large(),
+    };
+    let message = format!("the {what} `{name}` of partition `{}` cannot be had", raw.name.value);
+    problems.add(Problem::new(Code::ImageUnreadable, image.span, message).here(why));
     None
 }
 

@@ -3,8 +3,9 @@
 use septum_stage2::Access;
 
 use super::draft::Draft;
+use super::files::Programs;
 use super::image::{self, Fitted};
-use super::{Files, Loaded, tree};
+use super::{Loaded, tree};
 use crate::board::Board;
 use crate::linux::{self, LinuxError, Part};
 use crate::payload::{HEADER_BYTES, LinuxImage, Payload};
@@ -30,18 +31,23 @@ impl Fetched {
 }
 
 /// Fetches and recognises the files of `linux`. `None` has been reported.
-pub(super) fn fetch(raw: &Raw, linux: &Linux, files: &dyn Files, problems: &mut Problems) -> Option<Fetched> {
-    let kernel = linux.kernel.as_ref().and_then(|kernel| fetch_kernel(raw, kernel, files, problems));
+pub(super) fn fetch(raw: &Raw, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) -> Option<Fetched> {
+    let kernel = linux.kernel.as_ref().and_then(|kernel| fetch_kernel(raw, kernel, programs, problems));
     let initrd = match &linux.initrd {
-        Some(initrd) => Some(image::load(raw, Part::Initrd.name(), initrd, files, problems)?.bytes),
+        Some(initrd) => Some(image::load(raw, Part::Initrd.name(), initrd, programs, problems)?.bytes),
         None => None,
     };
     Some(Fetched { kernel: kernel?, initrd })
 }
 
-fn fetch_kernel(raw: &Raw, kernel: &Spanned<Image>, files: &dyn Files, problems: &mut Problems) -> Option<LinuxImage> {
+fn fetch_kernel(
+    raw: &Raw,
+    kernel: &Spanned<Image>,
+    programs: Programs<'_>,
+    problems: &mut Problems,
+) -> Option<LinuxImage> {
     let what = Part::Kernel.name();
-    let Loaded { bytes, .. } = image::load(raw, what, kernel, files, problems)?;
+    let Loaded { bytes, .. } = image::load(raw, what, kernel, programs, problems)?;
     let found = match image::read(raw, what, kernel, &bytes, problems)? {
         Payload::LinuxImage(image) => return Some(image),
         Payload::Elf(_) => "an ELF: the Image that boots is another file, arch/arm64/boot/Image of the kernel's build",

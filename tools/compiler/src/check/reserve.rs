@@ -8,6 +8,7 @@ use septum_plan::frames::Frame;
 use septum_plan::space;
 use septum_stage2::{Attributes, Geometry, Ipa, Mapping, Memory as Kind, Pa, builder};
 
+use super::FILE_BYTES_MAX;
 use super::draft::Draft;
 use super::memory::joined;
 use super::physical;
@@ -154,6 +155,12 @@ fn share(
     let bytes = (space::IMAGE_BYTES_MAX + sealed + payload + cores).next_multiple_of(STEP);
     let span = PaSpan { start: board.load, size: bytes };
     let place = config.board.as_ref()?.span;
+    if bytes > FILE_BYTES_MAX {
+        let message = format!("the image takes {}", show::size(bytes));
+        let here = format!("an image has at most {}", show::size(FILE_BYTES_MAX));
+        problems.add(Problem::new(Code::TableSpace, place, message).here(here));
+        return None;
+    }
     if sealed > space::PLAN_BYTES_MAX {
         problems.add(too_large(sealed, place));
         return None;

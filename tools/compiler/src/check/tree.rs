@@ -2,11 +2,13 @@
 
 use dtoolkit::model::DeviceTree;
 
+use super::FileError;
 use super::draft::Draft;
+use super::files::Programs;
 use super::image::{self, Fitted, View};
-use super::{FileError, Files};
 use crate::board::Board;
 use crate::device_tree::{self, Chosen, DeviceTreeError, Finding, Guest, Layout, Owner, Rule, TreeProblem};
+use crate::linux::TREE_BYTES_MAX;
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition as Raw;
@@ -30,9 +32,9 @@ impl OwnTree {
 }
 
 /// Fetches and reads `raw`'s own tree, if it has one; what is wrong with it is reported.
-pub(super) fn fetch(raw: &Raw, files: &dyn Files, problems: &mut Problems) -> Option<OwnTree> {
+pub(super) fn fetch(raw: &Raw, programs: Programs<'_>, problems: &mut Problems) -> Option<OwnTree> {
     let Spanned { value: path, span } = raw.dtb.as_ref()?;
-    let content = match files.file(path) {
+    let content = match programs.files.file(path, TREE_BYTES_MAX) {
         Ok(loaded) => loaded.bytes,
         Err(error) => {
             problems.add(lacking(raw, path, *span, error));
@@ -57,6 +59,7 @@ fn lacking(raw: &Raw, path: &str, span: Span, error: FileError) -> Problem {
         FileError::Unreadable(why) => {
             Problem::new(Code::ImageUnreadable, span, format!("the {here} cannot be had")).here(why)
         }
+        FileError::TooLarge => unreadable(raw, &format!("it is longer than {}", show::size(TREE_BYTES_MAX))),
     }
 }
 

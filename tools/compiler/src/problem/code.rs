@@ -135,7 +135,7 @@ codes! {
 
     /// The image's file exists.
     ImageMissing = "E0501",
-    /// The image's file can be read or built.
+    /// The image's file can be read or built; it is a regular file, not longer than the board's RAM or 4 GiB.
     ImageUnreadable = "E0502",
     /// The image is not empty.
     ImageEmpty = "E0503",

@@ -79,8 +79,11 @@ impl Files for Tree {
         }
     }
 
-    fn file(&self, path: &str) -> Result<Loaded, FileError> {
-        read(self.configs.join(path))
+    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
+        read(self.configs.join(path)).and_then(|loaded| match loaded.bytes.len() as u64 > most {
+            true => Err(FileError::TooLarge),
+            false => Ok(loaded),
+        })
     }
 
     fn guests(&self) -> Vec<String> {

@@ -3,7 +3,6 @@
 //! A damaged frame can make defmt-decoder ask for gigabytes and abort. So it runs in a child (`septum decode ELF`) with
 //! a limit on its memory: when it dies, that one frame is undecodable and the next child goes on.
 
-use std::fs;
 use std::io::{self, BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
@@ -11,6 +10,8 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use defmt_decoder::{StreamDecoder, Table};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
+
+use crate::files::{self, FILE_BYTES_MAX};
 
 /// Most bytes of address space that decoding may take.
 const MEMORY_MAX: u64 = 1 << 30;
@@ -129,7 +130,8 @@ impl Drop for Running {
 /// # Errors
 /// The ELF is no key, or a pipe is broken.
 pub fn serve(elf: &Path) -> Result<(), DecoderError> {
-    let bytes = fs::read(elf).map_err(|source| DecoderError::Read { path: elf.to_owned(), source })?;
+    let bytes =
+        files::read(elf, FILE_BYTES_MAX).map_err(|source| DecoderError::Read { path: elf.to_owned(), source })?;
     let table = table_of(elf, &bytes)?;
     limit_memory()?;
     let mut decoder = table.new_stream_decoder();

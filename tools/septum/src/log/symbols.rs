@@ -6,6 +6,8 @@ use std::path::Path;
 use addr2line::Loader;
 use object::{Object as _, ObjectSegment as _};
 
+use crate::files::{self, FILE_BYTES_MAX};
+
 /// The symbols of one ELF.
 pub struct Symbols {
     loader: Loader,
@@ -16,8 +18,8 @@ pub struct Symbols {
 impl Symbols {
     /// Reads `elf`; `None` if it cannot be read, as then nothing can be said about its addresses.
     pub fn load(elf: &Path) -> Option<Self> {
+        let bytes = files::read(elf, FILE_BYTES_MAX).ok()?;
         let loader = Loader::new(elf).ok()?;
-        let bytes = std::fs::read(elf).ok()?;
         let file = object::File::parse(&*bytes).ok()?;
         let segments = file.segments().map(|segment| segment.address()..segment.address() + segment.size()).collect();
         Some(Self { loader, segments })
