@@ -23,11 +23,10 @@ pub mod error {
 
 /// MIGRATE_INFO_TYPE: there is no Trusted OS to migrate.
 const NOTHING_TO_MIGRATE: i64 = 2;
-/// Bits of a power state, original format, that must be zero: 31:26 and 23:17.
+/// Bits of a power state, original format, that must be zero: 31:26 and 23:17 (DEN0022D 5.4.2).
 const POWER_STATE_RESERVED: u64 = 0xfcfe_0000;
-/// A power state's type: power-down; and its level.
+/// A power state's type: power-down, not standby.
 const POWER_STATE_DOWN: u64 = 1 << 16;
-const POWER_STATE_LEVEL: u64 = 0b11 << 24;
 /// The affinity fields of an MPIDR: Aff3 at bits 39:32, Aff2 to Aff0 at 23:0.
 const AFFINITY: u64 = 0xff_00ff_ffff;
 
@@ -102,6 +101,13 @@ pub enum Action {
     CpuOff,
     /// Wait for an interrupt, then go on with SUCCESS.
     Standby,
+    /// Wait for an interrupt, then go on at an entry point.
+    PowerDown {
+        /// Where: an intermediate address.
+        entry: u64,
+        /// x0 there.
+        context: u64,
+    },
     /// The partition ends itself.
     End(End),
     /// The partition starts anew from its pristine image.
@@ -123,7 +129,8 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
     let narrow = |index| argument(index) & 0xffff_ffff;
     match argument(0) as u32 {
         psci::VERSION => Action::Return(VERSION_1_1),
-        psci::CPU_SUSPEND_32 | psci::CPU_SUSPEND_64 => cpu_suspend(narrow(1)),
+        psci::CPU_SUSPEND_32 => cpu_suspend(narrow(1), narrow(2), narrow(3), partition),
+        psci::CPU_SUSPEND_64 => cpu_suspend(narrow(1), argument(2), argument(3), partition),
         psci::CPU_OFF => Action::CpuOff,
         psci::CPU_ON_32 => cpu_on(narrow(1), narrow(2), narrow(3), partition),
         psci::CPU_ON_64 => cpu_on(argument(1), argument(2), argument(3), partition),
@@ -141,12 +148,18 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
     }
 }
 
-/// DEN0022D 5.4: standby only, so that no state is lost and the entry point does not matter.
-const fn cpu_suspend(power_state: u64) -> Action {
-    if power_state & (POWER_STATE_RESERVED | POWER_STATE_DOWN | POWER_STATE_LEVEL) != 0 {
+/// DEN0022D 5.4. The level says how much may go to sleep at most, and the state's number which of the platform's states it
+/// is: here the core sleeps alone and in one way, as platform-coordinated mode allows (4.2.3.1). From a power-down a
+/// core goes on at the entry point even though nothing was lost: Linux takes a return for a failure.
+fn cpu_suspend(power_state: u64, entry: u64, context: u64, partition: &impl Partition) -> Action {
+    if power_state & POWER_STATE_RESERVED != 0 {
         Action::Return(error::INVALID_PARAMETERS)
-    } else {
+    } else if power_state & POWER_STATE_DOWN == 0 {
         Action::Standby
+    } else if is_entry(entry, partition) {
+        Action::PowerDown { entry, context }
+    } else {
+        Action::Return(error::INVALID_ADDRESS)
     }
 }
 
@@ -156,9 +169,14 @@ fn cpu_on(target: u64, entry: u64, context: u64, partition: &impl Partition) -> 
     match partition.state(vcpu) {
         CpuState::On => Action::Return(error::ALREADY_ON),
         CpuState::OnPending => Action::Return(error::ON_PENDING),
-        CpuState::Off if entry & 0b11 != 0 || !partition.is_executable(entry) => Action::Return(error::INVALID_ADDRESS),
-        CpuState::Off => Action::CpuOn { vcpu, entry, context },
+        CpuState::Off if is_entry(entry, partition) => Action::CpuOn { vcpu, entry, context },
+        CpuState::Off => Action::Return(error::INVALID_ADDRESS),
     }
+}
+
+/// Whether a core may go on at `entry`, in AArch64.
+fn is_entry(entry: u64, partition: &impl Partition) -> bool {
+    entry & 0b11 == 0 && partition.is_executable(entry)
 }
 
 /// DEN0022D 5.7. At a level above 0 the affinity fields below it are ignored, and the group is as far as its furthest
@@ -307,13 +325,29 @@ mod tests {
     }
 
     #[test]
-    fn suspend_is_standby_or_refused() {
-        let suspend = |state: u64| ask(&[On], &[psci::CPU_SUSPEND_64.into(), state]);
-        assert_eq!(suspend(0), Action::Standby);
-        assert_eq!(suspend(0x1234), Action::Standby);
-        for state in [1 << 16, 1 << 24, 1 << 17, 1 << 31] {
-            assert_eq!(suspend(state), Action::Return(error::INVALID_PARAMETERS), "{state:#x}");
+    fn a_power_state_is_standby_or_power_down_unless_a_reserved_bit_is_set() {
+        for bit in 0..32 {
+            let expected = match bit {
+                0..=15 | 24 | 25 => Action::Standby,
+                16 => Action::PowerDown { entry: 0x4000_0000, context: 77 },
+                _ => Action::Return(error::INVALID_PARAMETERS),
+            };
+            let x = [psci::CPU_SUSPEND_64.into(), 0xffff_ffff << 32 | 1 << bit, 0x4000_0000, 77];
+            assert_eq!(ask(&[On], &x), expected, "bit {bit}");
         }
+        let x = [psci::CPU_SUSPEND_64.into(), 0, u64::MAX, 77];
+        assert_eq!(ask(&[On], &x), Action::Standby, "standby has no entry point");
+    }
+
+    #[test]
+    fn a_power_down_needs_an_entry_point_that_cpu_on_would_take() {
+        for entry in [0, 0x4000_0001, 0x4000_0002, 0x5000_0000, u64::MAX, 1 << 32 | 0x4000_0000] {
+            let x = [psci::CPU_SUSPEND_64.into(), 0x101_0033, entry, 77];
+            assert_eq!(ask(&[On], &x), Action::Return(error::INVALID_ADDRESS), "{entry:#x}");
+        }
+        let high = 0xffff_ffff_0000_0000;
+        let x = [psci::CPU_SUSPEND_32.into(), high | 1 << 16, high | 0x4000_0000, high | 7];
+        assert_eq!(ask(&[On], &x), Action::PowerDown { entry: 0x4000_0000, context: 7 });
     }
 
     #[test]

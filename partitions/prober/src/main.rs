@@ -10,6 +10,8 @@ mod prober;
 mod script;
 #[cfg(target_os = "none")]
 mod steps;
+#[cfg(target_os = "none")]
+mod suspend;
 
 #[cfg(not(target_os = "none"))]
 fn main() {}

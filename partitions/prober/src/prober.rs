@@ -7,7 +7,7 @@ use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
 use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
-use crate::{narrow, steps};
+use crate::{narrow, steps, suspend};
 
 septum_guest::entry!(prober);
 
@@ -61,6 +61,7 @@ fn run(text: &str, step: Step<'_>) {
         Step::Cores => start_cores(),
         Step::Steps => steps::all(),
         Step::Narrow => narrow::run(),
+        Step::Suspend => suspend::all(),
     }
 }
 

@@ -40,6 +40,8 @@ pub enum Step<'a> {
     Steps,
     /// Run a T32 program at EL0 that reads the interrupt controller.
     Narrow,
+    /// Sleep by CPU_SUSPEND until a timer, another core or the partition's end comes.
+    Suspend,
 }
 
 /// The instruction that makes a call.
@@ -108,6 +110,7 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "cores" => Ok(Step::Cores),
         "steps" => Ok(Step::Steps),
         "narrow" => Ok(Step::Narrow),
+        "suspend" => Ok(Step::Suspend),
         _ => Err(ScriptError::UnknownStep),
     }
 }
@@ -174,6 +177,7 @@ mod tests {
         assert_eq!(parse("cores"), Ok(Step::Cores));
         assert_eq!(parse("steps"), Ok(Step::Steps));
         assert_eq!(parse("narrow"), Ok(Step::Narrow));
+        assert_eq!(parse("suspend"), Ok(Step::Suspend));
     }
 
     #[test]

@@ -505,6 +505,57 @@ fn virt_gicv2_finishes_an_instruction_that_it_carries_out_as_the_core_would() {
     stepping_partition("tools/septum/tests/configs/virt-gicv2-steps").holds();
 }
 
+/// A core that sleeps by CPU_SUSPEND, its interrupts masked: until its timer has expired and not before, until another
+/// core's SGI, until the partition ends.
+fn sleeping_partition(config: &str) -> Case<'_> {
+    Case {
+        config,
+        expected: &[
+            "refused: extended format -2, reserved bit -2, entry in no memory -9, odd entry -9",
+            "standby, timer: 0, what it waited for has come: true, pending: true",
+            "power-down, timer: 1, what it waited for has come: true, pending: true",
+            "standby, SGI: 0, what it waited for has come: true, pending: true",
+            "power-down, SGI: 1, what it waited for has come: true, pending: true",
+            "prober: sleeping for good",
+            "partition `prober` ended (SYSTEM_OFF)",
+        ],
+        absent: &["EL2 fault", "woken by nothing", "undecodable"],
+        ..Case::default()
+    }
+}
+
+#[test]
+fn virt_suspends_a_core_until_an_interrupt_is_pending_for_it() {
+    sleeping_partition("tools/septum/tests/configs/virt-suspend").holds();
+}
+
+#[test]
+fn virt_gicv2_suspends_a_core_until_an_interrupt_is_pending_for_it() {
+    sleeping_partition("tools/septum/tests/configs/virt-gicv2-suspend").holds();
+}
+
+#[test]
+fn linux_sleeps_in_the_idle_states_of_its_tree_and_none_is_rejected() {
+    const LOOK: &str = "/bin/busybox mount -t sysfs s /sys; cd /sys/devices/system/cpu";
+    Case {
+        config: "tools/septum/tests/configs/idle-states",
+        typed: &[
+            ("/ # ", LOOK),
+            ("cpu # ", "/bin/busybox grep . cpu?/cpuidle/state?/[ru]*e*; echo answer=$((6 * 7))"),
+            ("answer=42", "/bin/busybox poweroff -f"),
+        ],
+        expected: &[
+            "cpu0/cpuidle/state1/rejected:0",
+            "cpu1/cpuidle/state1/rejected:0",
+            "cpu0/cpuidle/state1/usage:",
+            "cpu1/cpuidle/state1/usage:",
+            "partition `linux` ended (SYSTEM_OFF)",
+        ],
+        absent: &["cpu0/cpuidle/state1/usage:0", "cpu1/cpuidle/state1/usage:0", "EL2 fault", "undecodable"],
+    }
+    .holds();
+}
+
 /// One partition floods EL2 with calls, text, interrupts and cores switched on and off; another ticks on. Lines of the
 /// first may be lost, and the log says how many; bytes that it passes off as defmt frames are shown as its own.
 fn flooding_partition(config: &str) -> Case<'_> {

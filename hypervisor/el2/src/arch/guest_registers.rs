@@ -64,12 +64,17 @@ macro_rules! write {
     };
 }
 
+macro_rules! zero {
+    ($($register:literal)*) => { $(write!($register, 0_u64);)* };
+}
+
 /// Puts this core into the state above, but for the general-purpose registers, PC and PSTATE, which
 /// [`crate::arch::vectors::enter_guest`] sets. `vcpu` is the index among `partition`'s virtual cores that this core is.
 ///
 /// EL1 must not be in use on this core: it is either fresh or its partition has ended.
 pub fn prepare(partition: &PartitionRecord, vcpu: u16) {
     reset_el1();
+    zero!("cntv_ctl_el0" "cntp_ctl_el0" "cntv_cval_el0" "cntp_cval_el0");
     stage2(partition);
     traps(partition);
     write!("vpidr_el2", MIDR_EL1.get());
@@ -78,19 +83,15 @@ pub fn prepare(partition: &PartitionRecord, vcpu: u16) {
     reset_simd();
 }
 
-/// EL1's own registers. Translation goes off first, behind a barrier: then no speculative walk can mix the old context
-/// with the new Stage-2.
-fn reset_el1() {
+/// EL1's own registers, timers apart. Translation goes off first, behind a barrier: then no speculative walk can mix the
+/// old context with the new Stage-2. EL1 must not be in use on this core, or the partition expects to lose it.
+pub fn reset_el1() {
     write!("sctlr_el1", SCTLR_EL1_OFF);
     write!("tcr_el1", TCR_EL1_NO_WALKS);
     crate::arch::cpu::synchronize();
-    macro_rules! zero {
-        ($($register:literal)*) => { $(write!($register, 0_u64);)* };
-    }
     zero!("ttbr0_el1" "ttbr1_el1" "mair_el1" "amair_el1" "vbar_el1" "contextidr_el1" "cpacr_el1" "csselr_el1");
     zero!("esr_el1" "far_el1" "afsr0_el1" "afsr1_el1" "par_el1" "elr_el1" "spsr_el1" "sp_el0" "sp_el1");
-    zero!("tpidr_el0" "tpidr_el1" "tpidrro_el0" "cntkctl_el1" "cntv_ctl_el0" "cntp_ctl_el0" "mdscr_el1");
-    zero!("cntv_cval_el0" "cntp_cval_el0");
+    zero!("tpidr_el0" "tpidr_el1" "tpidrro_el0" "cntkctl_el1" "mdscr_el1");
 }
 
 /// The FP and SIMD registers, which a core need not have (ID_AA64PFR0_EL1.FP = 0b1111). CPTR_EL2 must be in force.

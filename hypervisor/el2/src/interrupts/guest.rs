@@ -145,6 +145,11 @@ impl Guest {
         self.with(|vgic| vgic.take(intid)).unwrap_or(false)
     }
 
+    /// Whether an interrupt is pending for the guest, masked or not. Where the emulation is in use, as it never is: yes.
+    pub fn is_pending(&self) -> bool {
+        self.with(|vgic| vgic.is_pending()).unwrap_or(true)
+    }
+
     /// EL2's IPI has come.
     pub fn on_ipi(&self) {
         self.with(|vgic| vgic.on_ipi());

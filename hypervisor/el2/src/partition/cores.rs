@@ -81,6 +81,31 @@ pub fn off(core: &'static CoreState, assignment: Assignment) -> ! {
     wait_for_start(core, assignment)
 }
 
+/// Sleeps until an interrupt is pending for this virtual core, whether or not the partition would let it come: as WFI does,
+/// which at EL2 wakes for physical interrupts alone. Whatever becomes pending for the partition does so by one: its
+/// own, or EL2's IPI. One that comes behind the last look is pending at the WFI, so that does not sleep.
+#[cold]
+#[inline(never)]
+pub fn sleep(core: &'static CoreState) {
+    loop {
+        trap::take_interrupt(core);
+        partition::leave_if_called_off(core);
+        if core.guest.as_ref().is_none_or(Guest::is_pending) {
+            return;
+        }
+        cpu::wait_for_interrupt();
+    }
+}
+
+/// CPU_SUSPEND to power-down: sleeps as [`sleep`] does, then goes on at `entry` with `context` in x0. Timers and
+/// interrupt controller have gone on meanwhile.
+pub fn power_down(core: &'static CoreState, entry: u64, context: u64) -> ! {
+    sleep(core);
+    guest_registers::reset_el1();
+    // SAFETY: the partition runs on this core, with only its EL1 reset, and nothing on this stack is needed again.
+    unsafe { vectors::enter_guest(core, entry, &[context, 0, 0, 0]) }
+}
+
 /// Sleeps until the partition starts this core, and enters it; takes its part in a restart, or retires with the
 /// partition. Whatever the guest was about on this core is over.
 #[cold]

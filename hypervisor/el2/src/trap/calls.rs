@@ -19,9 +19,11 @@ pub fn answer(core: &'static CoreState, assignment: Assignment, frame: &mut Fram
         Action::Return(x0) => Results::one(x0),
         Action::CpuOn { vcpu, entry, context } => Results::one(cores::start(core, assignment, vcpu, entry, context)),
         Action::CpuOff => cores::off(core, assignment),
-        // At once: a core may leave standby for any reason (DEN0022D 4.1), and a WFI at EL2 would not see the
-        // partition's virtual interrupts.
-        Action::Standby => Results::SUCCESS,
+        Action::Standby => {
+            cores::sleep(core);
+            Results::SUCCESS
+        }
+        Action::PowerDown { entry, context } => cores::power_down(core, entry, context),
         Action::End(how) => partition::end(core, how),
         Action::Restart => partition::restart::restart(core, assignment),
         Action::Forward => Results::one(forward(x)),

@@ -32,6 +32,12 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
+    /// Whether an interrupt is pending for the guest, whatever it masks. If one is, so is a list register: what waits makes
+    /// way for nothing less ([`Vgic::victim`]).
+    pub fn is_pending(&self) -> bool {
+        self.used().any(|index| self.hardware.get(index).is_pending())
+    }
+
     /// The maintenance interrupt: list registers have become free, or the guest ended what none held.
     pub fn maintain(&mut self) {
         let value = self.hardware.control();

@@ -160,7 +160,9 @@ impl<const V3: bool> Run<V3> {
     }
 
     fn acknowledge(&mut self, vcpu: usize) {
+        let wakes = self.board.on(vcpu, |vgic| vgic.is_pending());
         let Some((intid, source)) = self.board.guest_acknowledge(vcpu) else { return };
+        assert!(wakes, "INTID {intid} would not wake virtual core {vcpu}\n{:#?}", self.log);
         self.log.push(format!("{vcpu} takes {intid}"));
         let key = (if intid < 32 { vcpu } else { 0 }, intid, source);
         let count = self.pending.get_mut(&key).filter(|count| **count > 0);
@@ -209,6 +211,13 @@ impl<const V3: bool> Run<V3> {
         }
         self.pending.retain(|_, count| *count > 0);
         assert!(self.pending.is_empty(), "lost: {:?}\n{:#?}", self.pending, self.log);
+        for vcpu in 0..2 {
+            assert!(
+                !self.board.on(vcpu, |vgic| vgic.is_pending()),
+                "virtual core {vcpu} never sleeps\n{:#?}",
+                self.log
+            );
+        }
         for word in self.board.shared.borrow().iter().chain(self.board.private.borrow().iter()) {
             assert_eq!((word.active, word.latch), (0, 0), "a physical interrupt stays behind\n{:#?}", self.log);
         }
