@@ -107,6 +107,11 @@ impl Controller {
         }
     }
 
+    /// Whether this core is to look after its interrupts now and then: [`v2::is_forgetful`].
+    pub fn is_forgetful(&self) -> bool {
+        matches!(self, Self::V2 { interface, .. } if v2::is_forgetful(&interface.gicc))
+    }
+
     /// Shuts the calling core off from all interrupts, for good: nothing wakes it any more.
     pub fn close_core(&self) {
         match self {

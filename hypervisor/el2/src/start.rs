@@ -157,6 +157,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
         }
         None => refuse(core),
     }
+    time::remind(core);
     ARRIVED_CORES.fetch_or(1_u64.checked_shl(u32::from(core.index)).unwrap_or(0), Ordering::SeqCst);
     count(core, &ARRIVED);
     match core.assignment {

@@ -8,7 +8,7 @@ use core::marker::PhantomData;
 use core::ptr;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
-use embassy_time::Instant;
+use embassy_time::{Duration, Instant};
 use embassy_time_driver::Driver;
 use septum_el2::clock;
 use septum_el2::wake_ups::WakeUps;
@@ -16,7 +16,7 @@ use septum_el2::wake_ups::WakeUps;
 use crate::arch::exception;
 use crate::core_state::{CoreState, this_core};
 
-/// Wake-ups that a core can have outstanding: the log's retry, and one for each later use.
+/// Wake-ups that a core can have outstanding: the log's retry, two for unfinished lines, QEMU's reminder.
 const WAKE_UPS: usize = 4;
 
 /// What is done when a wake-up has come due.
@@ -100,6 +100,25 @@ pub fn expired(core: &CoreState) {
     }
     for act in core.time.due.take().into_iter().flatten() {
         act(core);
+    }
+}
+
+/// How long an interrupt that QEMU has forgotten stays forgotten at most (docs/decisions/0011).
+const REMINDER: Duration = Duration::from_millis(10);
+
+/// Has CNTHP interrupt this core again and again where the GIC is QEMU's GICv2: any change of a line has the model look
+/// at all of them again. Nothing on other GICs.
+pub fn remind(core: &CoreState) {
+    Reminder::act(core);
+}
+
+struct Reminder;
+
+impl WakeUp for Reminder {
+    fn act(core: &CoreState) {
+        if core.controller.is_forgetful() {
+            wake::<Self>(Instant::now().saturating_add(REMINDER));
+        }
     }
 }
 

@@ -164,6 +164,21 @@ pub fn send(intid: u32, cores: u8) -> Result<(), InterruptError> {
     Ok(())
 }
 
+/// Acknowledges the interrupt that is pending, with interrupts masked, instead of the handler: its INTID, for [`end_one`].
+pub fn acknowledge_one() -> Option<u32> {
+    let acknowledged = acknowledge(cpu_interface());
+    (acknowledged & INTID_MASK < SPECIAL).then_some(acknowledged)
+}
+
+/// Ends the interrupt that [`acknowledge_one`] gave.
+pub fn end_one(acknowledged: u32) {
+    end(cpu_interface(), acknowledged);
+}
+
+fn cpu_interface() -> Option<NonNull<u32>> {
+    NonNull::new(with_exposed_provenance_mut::<u32>(CPU_INTERFACE.load(Ordering::Relaxed) as usize))
+}
+
 /// Which core this is, from 0.
 pub fn core_index() -> u64 {
     registers::mpidr() & 0xff
@@ -172,7 +187,7 @@ pub fn core_index() -> u64 {
 /// What the IRQ vector calls: everything that is pending goes to the handler.
 pub(crate) fn taken() {
     let handler = HANDLER.load(Ordering::Acquire);
-    let cpu_interface = NonNull::new(with_exposed_provenance_mut::<u32>(CPU_INTERFACE.load(Ordering::Relaxed) as usize));
+    let cpu_interface = cpu_interface();
     loop {
         let acknowledged = acknowledge(cpu_interface);
         let intid = acknowledged & INTID_MASK;

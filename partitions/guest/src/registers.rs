@@ -22,6 +22,8 @@ readable! {
     mpidr = "mpidr_el1";
     /// CurrentEL: the exception level in bits 3:2.
     current_el = "currentel";
+    /// ISR_EL1: whether an interrupt is pending, masked or not, in bit 7.
+    pending = "isr_el1";
     /// ESR_EL1: what the last exception was.
     syndrome = "esr_el1";
     /// FAR_EL1: the address of the last abort.

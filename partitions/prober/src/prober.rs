@@ -7,7 +7,7 @@ use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
 use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
-use crate::{narrow, steps, suspend};
+use crate::{level, narrow, steps, suspend};
 
 septum_guest::entry!(prober);
 
@@ -62,6 +62,7 @@ fn run(text: &str, step: Step<'_>) {
         Step::Steps => steps::all(),
         Step::Narrow => narrow::run(),
         Step::Suspend => suspend::all(),
+        Step::Level => level::run(),
     }
 }
 

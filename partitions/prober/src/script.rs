@@ -42,6 +42,8 @@ pub enum Step<'a> {
     Narrow,
     /// Sleep by CPU_SUSPEND until a timer, another core or the partition's end comes.
     Suspend,
+    /// End an interrupt whose line stays high, again and again.
+    Level,
 }
 
 /// The instruction that makes a call.
@@ -111,6 +113,7 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "steps" => Ok(Step::Steps),
         "narrow" => Ok(Step::Narrow),
         "suspend" => Ok(Step::Suspend),
+        "level" => Ok(Step::Level),
         _ => Err(ScriptError::UnknownStep),
     }
 }
@@ -178,6 +181,7 @@ mod tests {
         assert_eq!(parse("steps"), Ok(Step::Steps));
         assert_eq!(parse("narrow"), Ok(Step::Narrow));
         assert_eq!(parse("suspend"), Ok(Step::Suspend));
+        assert_eq!(parse("level"), Ok(Step::Level));
     }
 
     #[test]

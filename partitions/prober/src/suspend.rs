@@ -1,6 +1,6 @@
 //! CPU_SUSPEND: what wakes a core, when, and where it goes on.
 
-use core::arch::{asm, global_asm};
+use core::arch::global_asm;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use core::time::Duration;
 
@@ -189,12 +189,8 @@ fn power_down() -> i64 {
     unsafe { prober_power_down(POWER_DOWN) }
 }
 
-/// ISR_EL1.I: an interrupt is pending, masked or not.
 fn is_pending() -> bool {
-    let pending: u64;
-    // SAFETY: reading the register has no side effect.
-    unsafe { asm!("isb", "mrs {}, isr_el1", out(reg) pending, options(nomem, nostack)) };
-    pending & 1 << 7 != 0
+    registers::pending() & 1 << 7 != 0
 }
 
 fn second_core() {

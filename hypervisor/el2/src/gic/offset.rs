@@ -68,6 +68,8 @@ pub const GICC_IAR: u32 = 0x00c;
 pub const GICC_EOIR: u32 = 0x010;
 /// GICC_APR0.
 pub const GICC_APR: u32 = 0x0d0;
+/// GICC_IIDR: who made the CPU interface (IHI 0048B 4.4.15).
+pub const GICC_IIDR: u32 = 0xfc;
 /// GICC_DIR.
 pub const GICC_DIR: u32 = 0x1000;
 

@@ -11,6 +11,9 @@ const BYPASS: u32 = 0x1e0;
 /// Words of list registers that the architecture allows.
 const LIST_REGISTERS_MAX: u32 = 64;
 
+/// GICC_IIDR of QEMU's model: Arm's, GICv2, product 0, which is none of Arm's (GIC-400 says 0x0202_143b).
+const QEMU: u32 = 0x0002_043b;
+
 /// The two frames that a GICv2 core works with.
 #[derive(Clone, Copy, Debug)]
 pub struct Interface<R> {
@@ -60,6 +63,11 @@ pub fn init_core<R: Registers>(interface: &Interface<R>) -> u8 {
     let bypass = gicc.read(offset::GICC_CTLR) & BYPASS;
     gicc.write(offset::GICC_CTLR, bypass | EOI_MODE | ENABLE);
     own_interface(gicd)
+}
+
+/// Whether the GIC is QEMU's model, which may forget to signal a level-sensitive interrupt (docs/decisions/0011).
+pub fn is_forgetful(gicc: &impl Registers) -> bool {
+    gicc.read(offset::GICC_IIDR) == QEMU
 }
 
 /// Signals no interrupt to the calling core any more.
