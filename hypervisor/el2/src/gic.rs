@@ -58,8 +58,8 @@ pub enum GicError {
     WritePending,
     /// GICR_WAKER.ChildrenAsleep stays set: the redistributor does not wake.
     Asleep,
-    /// GICR_TYPER's affinity is not the core's: the frames belong to another core. Holds what the frame says.
-    WrongRedistributor(u32),
+    /// No GICR_TYPER has the core's affinity.
+    NoRedistributor,
     /// ICC_SRE_EL2 cannot be enabled: firmware keeps the system-register interface to itself.
     NoSystemRegisters,
 }
@@ -70,7 +70,7 @@ impl GicError {
         match self {
             Self::WritePending => "interrupt controller: a register write stays pending",
             Self::Asleep => "interrupt controller: the redistributor does not wake",
-            Self::WrongRedistributor(_) => "interrupt controller: the redistributor is another core's",
+            Self::NoRedistributor => "interrupt controller: no redistributor has this core's affinity",
             Self::NoSystemRegisters => "interrupt controller: no system-register interface at EL2",
         }
     }
@@ -94,10 +94,11 @@ pub const fn intid(acknowledged: u32) -> u32 {
     acknowledged & 0x3ff
 }
 
-/// Polls until `done`, a bounded number of times.
-fn poll(mut done: impl FnMut() -> bool, error: GicError) -> Result<(), GicError> {
+/// Polls until the register at `offset` has none of the bits `busy`, a bounded number of times.
+#[inline(never)]
+fn poll(registers: &impl Registers, offset: u32, busy: u32, error: GicError) -> Result<(), GicError> {
     for _ in 0..POLLS {
-        if done() {
+        if registers.read(offset) & busy == 0 {
             return Ok(());
         }
         core::hint::spin_loop();

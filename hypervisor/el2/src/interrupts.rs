@@ -6,8 +6,11 @@ mod hardware;
 
 pub use guest::{Guest, peers, publish};
 
-use septum_el2::gic::{self, CpuInterface, GicError, distributor, v2, v3};
-use septum_plan::{CoreRecord, GicVersion, PlanHeader};
+use core::sync::atomic::Ordering::Relaxed;
+
+use septum_el2::gic::{self, CpuInterface, GicError, distributor, offset, v2, v3};
+use septum_el2::vgic::state::Mailbox;
+use septum_plan::{CoreRecord, GicVersion, PlanHeader, space};
 
 use crate::arch::gic_registers::{self, Frame, SystemInterface};
 
@@ -27,6 +30,9 @@ pub enum Controller {
         gicd: Frame,
     },
 }
+
+/// `Mailbox::interface` holds a device's address in 32 bits.
+const _: () = assert!(space::DEVICES_VA_END <= 1 << 32);
 
 impl Controller {
     /// The controller of a plan with this `header`.
@@ -66,23 +72,28 @@ impl Controller {
     }
 
     /// Brings the calling core's part up: afterwards [`gic::IPI`], [`gic::MAINTENANCE`] and [`gic::HYPERVISOR_TIMER`]
-    /// reach it as soon as PSTATE.I allows. Returns the word that sends it an IPI ([`Controller::send_ipi`]).
+    /// reach it as soon as PSTATE.I allows. Returns the word that sends it an IPI ([`Controller::send_ipi`]); leaves its
+    /// [`Mailbox::interface`].
     ///
     /// # Errors
     /// Any [`GicError`]: this core cannot run a partition.
     ///
     /// # Safety
-    /// `core` is the calling core's record in the plan that [`Controller::new`] was given.
-    pub unsafe fn init_core(&self, core: &CoreRecord) -> Result<u64, GicError> {
+    /// `header` is the one that [`Controller::new`] was given, `core` the calling core's record in the same plan.
+    pub unsafe fn init_core(&self, header: &PlanHeader, core: &CoreRecord, own: &Mailbox) -> Result<u64, GicError> {
         match self {
             Self::V2 { interface, gich } => {
                 v2::reset_virtual_interface(gich);
-                Ok(v2::ipi_word(v2::init_core(interface)))
+                let bit = v2::init_core(interface);
+                own.interface.store(bit.into(), Relaxed);
+                Ok(v2::ipi_word(bit))
             }
             Self::V3 { .. } => {
-                // SAFETY: the compiler maps both frames of each core's redistributor.
-                let gicr = unsafe { Frame::new(core.gicr_va) };
-                v3::init_core(&gicr, core.mpidr)?;
+                let va = |slot: u32| header.gicr_va.wrapping_add(u64::from(slot).wrapping_mul(space::GICR_STRIDE));
+                // SAFETY: the caller's promise; the compiler maps each of these pieces of GICR, whole, in every root.
+                let gicr = v3::find(header.gicr_slots, |slot| unsafe { Frame::new(va(slot)) }, core.mpidr)?;
+                v3::init_core(&gicr)?;
+                own.interface.store((gicr.va() as u32).wrapping_add(offset::GICR_SGI_FRAME), Relaxed);
                 SystemInterface.init_core()?;
                 gic_registers::reset_virtual_interface();
                 Ok(v3::ipi_word(core.mpidr))

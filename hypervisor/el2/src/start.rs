@@ -148,8 +148,9 @@ fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Ref
 /// What all cores do alike. `deadline` is the boot core's, who watches that all others arrive.
 fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let record = core.plan.cores().get(usize::from(core.index));
+    let (header, own) = (core.plan.header(), &core.shared.mailbox);
     // SAFETY: this core's record, in the plan that the controller was made from.
-    match record.map(|record| unsafe { core.controller.init_core(record) }) {
+    match record.map(|record| unsafe { core.controller.init_core(header, record, own) }) {
         Some(Ok(ipi_word)) => interrupts::publish(core, ipi_word),
         Some(Err(error)) => {
             checks::report_gic(core.index, error);

@@ -164,6 +164,9 @@ pub struct PlanHeader {
     pub gich_va: u64,
     /// Registers of `power_control`, or 0.
     pub power_va: u64,
+    /// The first of `gicr_slots` pieces of GICR, [`space::GICR_STRIDE`](crate::space::GICR_STRIDE) bytes apart (GICv3 only,
+    /// else 0).
+    pub gicr_va: u64,
     /// The counter's frequency in Hz that the board must have, or 0 where it may vary.
     pub counter_hz: u32,
     /// The console UART's input clock in Hz, or 0 where firmware has set the rate.
@@ -184,8 +187,9 @@ pub struct PlanHeader {
     pub uart_kind: u8,
     /// The console UART's INTID, or 0 where a partition has it, or the UART has none: then nothing can be typed.
     pub uart_intid: u16,
-    /// Zero.
-    pub reserved: [u8; 4],
+    /// Pieces of GICR, as long as a redistributor without virtual LPIs: each core finds its own by its affinity, because
+    /// cores need not be in redistributor order, nor all in use (IHI 0069H 12.11, GICR_TYPER).
+    pub gicr_slots: u32,
     /// The board's name.
     pub board: Text,
     /// The configuration: its path from the root of Septum's tree where it lies there, else its file's name.
@@ -216,14 +220,12 @@ pub struct CoreRecord {
     pub mpidr: u64,
     /// Where the spin-table release address is mapped in the boot root, or 0.
     pub release_va: u64,
-    /// This core's redistributor frames (GICv3 only, else 0).
-    pub gicr_va: u64,
     /// Index of the partition that it runs, or [`NO_PARTITION`].
     pub partition: u16,
     /// Its index among that partition's virtual cores.
     pub vcpu: u16,
-    /// Zero.
-    pub reserved: u32,
+    /// Zero: a record is found by a shift of its index.
+    pub reserved: [u32; 3],
 }
 
 /// One partition.
@@ -328,7 +330,7 @@ pub struct RamRecord {
     pub size: u64,
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 224);
+const _: () = assert!(size_of::<PlanHeader>() == 232);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
 const _: () = assert!(size_of::<PartitionRecord>() == 152);
 const _: () = assert!(size_of::<RegionRecord>() == 40);

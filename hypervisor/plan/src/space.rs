@@ -13,6 +13,8 @@
 //! | [`RAM_VA`] | all RAM but the carve-outs, for the firmware's device tree; in the boot root only | r |
 //! | [`LOADER_VA`] | one partition's memory (rw) and its payload in the image (r); in its loader root only | rw, r |
 
+use crate::frames;
+
 /// Bits of EL2's virtual addresses.
 pub const VA_BITS: u32 = 39;
 /// Where EL2's ELF is linked, in bytes.
@@ -39,6 +41,8 @@ pub const CORE_RING_BYTES: u64 = 0x2000;
 pub const CORE_MEMORY_BYTES: u64 = CORE_STACK_BYTES + CORE_STATE_BYTES + CORE_RING_BYTES;
 /// EL2's devices.
 pub const DEVICES_VA: u64 = 0xc800_0000;
+/// Bytes of address space from one piece of GICR to the next: 128 KiB and a page that is not mapped.
+pub const GICR_STRIDE: u64 = frames::GICR_BYTES + 0x1000;
 /// End (exclusive) of the devices' window.
 pub const DEVICES_VA_END: u64 = 0xd000_0000;
 /// Plan and translation tables.

@@ -106,7 +106,7 @@ pub struct Gic {
     pub version: GicVersion,
     /// GICD.
     pub distributor: PaSpan,
-    /// GICR of all cores, 0x20000 each, in the order of the cores (GICv3).
+    /// GICR of all cores, in any order; other cores' may be among them (GICv3).
     pub redistributors: Option<PaSpan>,
     /// GICC (GICv2).
     pub cpu_interface: Option<PaSpan>,

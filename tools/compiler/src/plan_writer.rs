@@ -94,10 +94,9 @@ impl Records {
             self.cores.push(CoreRecord {
                 mpidr: core.mpidr,
                 release_va: decided.space.release.get(index).copied().unwrap_or(0),
-                gicr_va: decided.devices.gicr.get(index).copied().unwrap_or(0),
                 partition,
                 vcpu,
-                reserved: 0,
+                reserved: [0; 3],
             });
         }
     }
@@ -171,9 +170,11 @@ impl Records {
         }
         let whole = span(0, decided.layout.memory_bytes);
         self.add_foreign("el2", whole, OWNER_EL2, RegionKind::El2);
-        for frame in &decided.devices.frames {
-            let span = PaSpan { start: frame.pa, size: frame.size };
-            self.add_foreign(&frame.name, span, OWNER_EL2, RegionKind::Device);
+        // The pieces of GICR are one device, in a row.
+        for frames in decided.devices.frames.chunk_by(|one, next| one.name == next.name) {
+            let [first, ..] = frames else { continue };
+            let span = PaSpan { start: first.pa, size: frames.iter().map(|frame| frame.size).sum() };
+            self.add_foreign(&first.name, span, OWNER_EL2, RegionKind::Device);
         }
         // Firmware's memory, but EL2 writes there while it starts the cores.
         for page in &decided.space.release_pages {
@@ -269,6 +270,8 @@ fn header(system: &System, decided: Decided<'_>) -> PlanHeader {
         gicc_va: devices.gicc,
         gich_va: devices.gich,
         power_va: devices.power,
+        gicr_va: devices.gicr,
+        gicr_slots: devices.gicr_slots,
         counter_hz: board.counter_hz.unwrap_or(0),
         uart_clock_hz: system.console.clock_hz.unwrap_or(0),
         uart_baud: system.console.baud.unwrap_or(0),

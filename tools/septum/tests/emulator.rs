@@ -122,6 +122,16 @@ fn virt_gicv2_stops_the_partition_that_writes_where_it_must_not_and_the_others_g
 }
 
 #[test]
+fn cores_in_another_order_than_redistributors_find_their_own() {
+    three_partitions("tools/septum/tests/configs/virt-reordered").holds();
+}
+
+#[test]
+fn the_cores_behind_one_that_is_left_out_find_their_own_redistributors() {
+    three_partitions("tools/septum/tests/configs/virt-one-core-less").holds();
+}
+
+#[test]
 fn virt_48_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
     three_partitions("virt-48-hello").holds();
 }

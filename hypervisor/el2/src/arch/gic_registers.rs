@@ -23,6 +23,11 @@ impl Frame {
     pub const unsafe fn new(va: u64) -> Self {
         Self { address: va as usize }
     }
+
+    /// Where it is mapped.
+    pub const fn va(self) -> u64 {
+        self.address as u64
+    }
 }
 
 impl Registers for Frame {

@@ -92,6 +92,6 @@ pub fn target(gicd: &impl Registers, intid: u32, interfaces: u8) {
 fn settle(gicd: &impl Registers, version: GicVersion) -> Result<(), GicError> {
     match version {
         GicVersion::V2 => Ok(()),
-        GicVersion::V3 => poll(|| gicd.read(offset::CTLR) & WRITE_PENDING == 0, GicError::WritePending),
+        GicVersion::V3 => poll(gicd, offset::CTLR, WRITE_PENDING, GicError::WritePending),
     }
 }

@@ -50,9 +50,7 @@ impl<R: Registers> CpuInterface for Interface<R> {
 pub fn init_core<R: Registers>(interface: &Interface<R>) -> u8 {
     let gicd = &interface.gicd;
     super::distributor::silence(gicd, 0, !0);
-    for intid in 0..32 {
-        gicd.write_byte(offset::byte(offset::IPRIORITYR, intid), private_priority(intid));
-    }
+    set_private_priorities(gicd, offset::IPRIORITYR);
     gicd.write(offset::ISENABLER, EL2_PRIVATE);
     let gicc = &interface.gicc;
     for register in 0..4 {
@@ -76,6 +74,14 @@ pub fn close_core<R: Registers>(interface: &Interface<R>) {
     interface.gicc.write(offset::GICC_CTLR, control & !ENABLE);
 }
 
+/// Sets the physical priorities of the private interrupts: 32 bytes from `offset` on.
+#[inline(never)]
+pub(super) fn set_private_priorities(registers: &impl Registers, offset: u32) {
+    for intid in 0..32 {
+        registers.write_byte(offset::byte(offset, intid), private_priority(intid));
+    }
+}
+
 /// Physical priority of private interrupt `intid`.
 pub(super) const fn private_priority(intid: u32) -> u8 {
     if EL2_PRIVATE.wrapping_shr(intid) & 1 == 1 { PRIORITY_EL2 } else { PRIORITY_GUEST }
@@ -85,7 +91,8 @@ pub(super) const fn private_priority(intid: u32) -> u8 {
 /// they read as zero, as on a single-core GIC (IHI 0048B 4.3.12).
 fn own_interface(gicd: &impl Registers) -> u8 {
     let bytes = (0..8).fold(0, |all, word| all | gicd.read(offset::word(offset::ITARGETSR, word)));
-    let bit = bytes.to_le_bytes().into_iter().fold(0, |all, byte| all | byte);
+    let halves = bytes | bytes >> 16;
+    let bit = (halves | halves >> 8) as u8;
     if bit == 0 { 1 } else { bit }
 }
 

@@ -2,6 +2,10 @@
 
 use super::{EL2_PRIVATE, GicError, IPI, Registers, distributor::AFFINITY, offset, poll};
 
+/// GICR_TYPER.VLPIS (IHI 0069H 12.11): RD_base and SGI_base are followed by VLPI_base and a reserved frame.
+const VIRTUAL_LPIS: u32 = 1 << 1;
+/// GICR_TYPER.Last: the highest redistributor of a series of contiguous ones.
+const LAST: u32 = 1 << 4;
 /// GICR_WAKER.ProcessorSleep.
 const PROCESSOR_SLEEP: u32 = 1 << 1;
 /// GICR_WAKER.ChildrenAsleep.
@@ -9,21 +13,38 @@ const CHILDREN_ASLEEP: u32 = 1 << 2;
 /// GICR_CTLR.RWP.
 const WRITE_PENDING: u32 = 1 << 3;
 
-/// Wakes the redistributor of the core with this `mpidr` and sets its private interrupts up: group 1, EL2's own enabled,
-/// everything else off and idle.
+/// The redistributor of the core with this `mpidr`, in one of `slots` pieces of GICR, [`offset::GICR_BYTES`] each.
+/// Redistributors stand in any order; one with virtual LPIs takes two pieces; behind the last there is nothing to be read.
 ///
 /// # Errors
-/// [`GicError::WrongRedistributor`], [`GicError::Asleep`], [`GicError::WritePending`].
-pub fn init_core(gicr: &impl Registers, mpidr: u64) -> Result<(), GicError> {
-    let affinity = gicr.read(offset::word(offset::GICR_TYPER, 1));
-    if affinity != packed_affinity(mpidr) {
-        return Err(GicError::WrongRedistributor(affinity));
+/// [`GicError::NoRedistributor`].
+pub fn find<R: Registers>(slots: u32, slot: impl Fn(u32) -> R, mpidr: u64) -> Result<R, GicError> {
+    let mut index = 0;
+    while index < slots {
+        let gicr = slot(index);
+        if gicr.read(offset::word(offset::GICR_TYPER, 1)) == packed_affinity(mpidr) {
+            return Ok(gicr);
+        }
+        let kind = gicr.read(offset::GICR_TYPER);
+        if kind & LAST != 0 {
+            break;
+        }
+        index = index.wrapping_add(if kind & VIRTUAL_LPIS != 0 { 2 } else { 1 });
     }
+    Err(GicError::NoRedistributor)
+}
+
+/// Wakes the calling core's redistributor and sets its private interrupts up: group 1, EL2's own enabled, everything else
+/// off and idle.
+///
+/// # Errors
+/// [`GicError::Asleep`], [`GicError::WritePending`].
+pub fn init_core(gicr: &impl Registers) -> Result<(), GicError> {
     let waker = gicr.read(offset::GICR_WAKER);
     gicr.write(offset::GICR_WAKER, waker & !PROCESSOR_SLEEP);
-    poll(|| gicr.read(offset::GICR_WAKER) & CHILDREN_ASLEEP == 0, GicError::Asleep)?;
+    poll(gicr, offset::GICR_WAKER, CHILDREN_ASLEEP, GicError::Asleep)?;
     init_private(gicr);
-    poll(|| gicr.read(offset::GICR_CTLR) & WRITE_PENDING == 0, GicError::WritePending)
+    poll(gicr, offset::GICR_CTLR, WRITE_PENDING, GicError::WritePending)
 }
 
 fn init_private(gicr: &impl Registers) {
@@ -32,9 +53,7 @@ fn init_private(gicr: &impl Registers) {
     gicr.write(offset::private(offset::ICENABLER), !0);
     gicr.write(offset::private(offset::ICPENDR), !0);
     gicr.write(offset::private(offset::ICACTIVER), !0);
-    for intid in 0..32 {
-        gicr.write_byte(offset::byte(offset::private(offset::IPRIORITYR), intid), super::v2::private_priority(intid));
-    }
+    super::v2::set_private_priorities(gicr, offset::private(offset::IPRIORITYR));
     gicr.write(offset::private(offset::ISENABLER), EL2_PRIVATE);
 }
 

@@ -1,6 +1,6 @@
 //! The partition's interrupt controller on this core: what a trap or an interrupt asks of [`septum_el2::vgic`].
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::sync::atomic::Ordering::Relaxed;
 
 use septum_el2::gic::{self, CpuInterface, offset, v2};
@@ -34,8 +34,8 @@ pub struct Guest {
     distributor_page: u64,
     private_page: u64,
     gicd: Frame,
-    /// GICv3: this core's physical SGI frame.
-    private: Frame,
+    /// GICv3: this core's physical SGI frame, once [`publish`] has been told.
+    private: Cell<Frame>,
 }
 
 impl Guest {
@@ -68,17 +68,13 @@ impl Guest {
                 NO_ADDRESS
             },
             gicd: controller.gicd(),
-            // SAFETY: the compiler maps both frames of each core's redistributor; on GICv2 there is none, and nothing
-            // faults at `NO_ADDRESS`.
-            private: unsafe {
-                Frame::new(plan.cores().get(usize::from(index))?.gicr_va.wrapping_add(offset::GICR_SGI_FRAME.into()))
-            },
+            private: Cell::new(controller.gicd()),
         })
     }
 
     #[inline(always)]
     fn quick(&self) -> Quick<'_, Frame> {
-        Quick { gicd: &self.gicd, private: &self.private, partition: &self.partition, own: self.own }
+        Quick { gicd: &self.gicd, private: self.private.get(), partition: &self.partition, own: self.own }
     }
 
     /// The guest reads the word at `far`, in the page of `hpfar`; `None` if the register is not among the quick ones.
@@ -259,13 +255,16 @@ pub fn peers(plan: &Plan<'static>, own: &'static Mailbox, assignment: Option<Ass
     })
 }
 
-/// Leaves the word that reaches this core, and GICv2's interface bit, where the partition's other cores find them.
+/// Leaves the word that reaches this core where the partition's other cores find them.
 pub fn publish(core: &CoreState, ipi_word: u64) {
     let mailbox = &core.shared.mailbox;
     mailbox.ipi_word.store(ipi_word, Relaxed);
     if let Controller::V3 { .. } = core.controller {
         let all = 1_u32.wrapping_shl(gic_registers::list_registers()).wrapping_sub(1);
         mailbox.all_empty.store(all, Relaxed);
+        if let Some(guest) = &core.guest {
+            // SAFETY: `Controller::init_core` has left it there; every root maps it.
+            guest.private.set(unsafe { Frame::new(mailbox.interface.load(Relaxed).into()) });
+        }
     }
-    mailbox.interface.store((ipi_word >> 16) as u32 & 0xff, Relaxed);
 }

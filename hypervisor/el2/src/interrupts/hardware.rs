@@ -151,10 +151,10 @@ impl Board {
         match &self.version {
             Version::V2(v2) => Some(v2.interface.gicd),
             Version::V3(_) => {
-                let frames = self.cores.record(vcpu)?.gicr_va;
-                // SAFETY: the compiler maps both frames of each core's redistributor in the run root, which is in force
-                // whenever a partition runs.
-                Some(unsafe { Frame::new(frames.wrapping_add(offset::GICR_SGI_FRAME.into())) })
+                let va = Hardware::mailbox(self, vcpu)?.interface.load(Relaxed).into();
+                // SAFETY: that core has found it before any partition starts, and the run root, which is in force whenever
+                // a partition runs, maps it.
+                Some(unsafe { Frame::new(va) })
             }
         }
     }
@@ -239,7 +239,7 @@ impl Hardware for Board {
                 }
             }
             Version::V2(v2) => {
-                let mailbox = |vcpu: u32| self.cores.mailbox(vcpu as usize);
+                let mailbox = |vcpu: u32| Hardware::mailbox(self, vcpu as usize);
                 let bit = |vcpu: u32| mailbox(vcpu).map_or(0, |mailbox| mailbox.interface.load(Relaxed));
                 let interfaces = Bits(target.into()).fold(0, |all, vcpu| all | bit(vcpu));
                 distributor::target(&v2.interface.gicd, intid, interfaces as u8);

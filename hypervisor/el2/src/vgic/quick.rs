@@ -20,7 +20,7 @@ pub struct Quick<'a, R> {
     /// The physical GICD.
     pub gicd: &'a R,
     /// The physical private registers of this core: GICv3's SGI frame.
-    pub private: &'a R,
+    pub private: R,
     /// The partition.
     pub partition: &'a Partition<'a>,
     /// The virtual core's own mailbox.

@@ -171,7 +171,7 @@ pub struct Mailbox {
     pub clear_active: [AtomicU32; WORDS],
     /// GICR_WAKER.ProcessorSleep.
     pub sleep: AtomicU32,
-    /// GICv2: this core's bit in the physical GICD_ITARGETSR.
+    /// GICv2: this core's bit in the physical GICD_ITARGETSR. GICv3: where EL2 finds the SGI frame of its redistributor.
     pub interface: AtomicU32,
     /// Of virtual core 0, for its whole partition: GICD_CTLR's enable bits.
     pub control: AtomicU32,

@@ -19,8 +19,11 @@ const FIRST_SPI: u32 = 32;
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
 const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
-/// Bytes from one core's redistributor to the next one's.
+/// Bytes of a redistributor without virtual LPIs.
 pub const REDISTRIBUTOR_BYTES: u64 = frames::GICR_BYTES;
+/// Most bytes of all redistributors: EL2 maps all, in at most half of its devices' window, to look for each core's.
+const REDISTRIBUTORS_BYTES_MAX: u64 =
+    (space::DEVICES_VA_END - space::DEVICES_VA) / 2 / space::GICR_STRIDE * REDISTRIBUTOR_BYTES;
 
 /// Reports every contradiction; the PARange where nothing is wrong.
 pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
@@ -173,6 +176,10 @@ fn check_gic_sizes(raw: &Raw, problems: &mut Problems) {
     if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size < bytes) {
         let problem = Problem::new(Code::BoardGic, frames.span, "fewer redistributors than cores");
         problems.add(problem.here(format!("{} cores need {} bytes", raw.cores.value.len(), show::address(bytes))));
+    }
+    if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size > REDISTRIBUTORS_BYTES_MAX) {
+        let problem = Problem::new(Code::BoardGic, frames.span, "more redistributors than EL2 has room for");
+        problems.add(problem.here(format!("at most {} bytes", show::address(REDISTRIBUTORS_BYTES_MAX))));
     }
     check_frames(raw, problems);
     if raw.gic.spis.value > SPIS_MAX {

@@ -3,11 +3,12 @@
 //! Every frame has pages of its own and an unmapped page behind it, so that a stray offset faults instead of reaching
 //! the next device.
 
+use septum_plan::frames::GICR_BYTES;
 use septum_plan::{GicVersion, space};
 use septum_stage2::{Pa, Va};
 
 use super::BuildError;
-use crate::board::{Board, Console, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::board::{Board, Console, PaSpan};
 use crate::el2_elf::PAGE;
 
 /// Whole pages of a device in EL2's address space.
@@ -40,8 +41,10 @@ pub struct Devices {
     pub gich: u64,
     /// Registers of the power control.
     pub power: u64,
-    /// Per core: its redistributor.
-    pub gicr: Vec<u64>,
+    /// The first piece of GICR, where there is one.
+    pub gicr: u64,
+    /// Pieces of GICR, [`space::GICR_STRIDE`] apart.
+    pub gicr_slots: u32,
     next: u64,
 }
 
@@ -78,17 +81,19 @@ impl Devices {
             }
             GicVersion::V3 => {
                 let all = gic.redistributors.ok_or(BuildError::GicFrame("gicr"))?;
-                if all.size < board.cores.len() as u64 * REDISTRIBUTOR_BYTES {
-                    return Err(BuildError::GicFrame("gicr"));
-                }
-                for core in 0..board.cores.len() as u64 {
-                    let start = Pa::new(all.start.get() + core * REDISTRIBUTOR_BYTES);
-                    let va = self.frame("gicr", PaSpan { start, size: REDISTRIBUTOR_BYTES });
-                    self.gicr.push(va);
-                }
+                self.add_redistributors(all);
             }
         }
         Ok(())
+    }
+
+    /// Which core has which redistributor, and whether one takes two pieces, only the board knows: all are mapped.
+    fn add_redistributors(&mut self, all: PaSpan) {
+        self.gicr = self.next;
+        for start in (0..all.size / GICR_BYTES).map(|slot| Pa::new(all.start.get() + slot * GICR_BYTES)) {
+            self.frame("gicr", PaSpan { start, size: GICR_BYTES });
+            self.gicr_slots += 1;
+        }
     }
 
     /// Maps the pages of `registers`; returns the virtual address of its first byte.

@@ -3,8 +3,9 @@
 //! That no partition's memory is among it follows together with [`super::sharing`]: everything that the run root maps
 //! is shown to lie in EL2's memory or EL2's devices, and those are shown to be disjoint from what partitions reach.
 
+use septum_plan::frames::GICR_BYTES;
 use septum_plan::record::{OWNER_BOARD, OWNER_EL2};
-use septum_plan::{PartitionRecord, RegionKind, RegionRecord, space};
+use septum_plan::{GicVersion, PartitionRecord, RegionKind, RegionRecord, space};
 use septum_stage2::stage1_walker::Stage1Walker;
 use septum_stage2::{Access, Memory};
 
@@ -209,20 +210,43 @@ fn check_devices(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings
         root.missing("the guard page of the last device", done, findings);
     }
     check_device_pointers(context, root, findings);
+    check_redistributors(context, root, findings);
 }
 
 /// The plan's device addresses lead to mapped device registers; the console's to the same as the boot block's.
 fn check_device_pointers(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) {
     let header = context.plan.header();
     let frames = [header.gicd_va, header.gicc_va, header.gich_va, header.power_va];
-    let redistributors = context.plan.cores().iter().map(|core| core.gicr_va);
-    for va in frames.into_iter().chain(redistributors).filter(|va| *va != 0) {
+    for va in frames.into_iter().filter(|va| *va != 0) {
         if !(DEVICES.start..DEVICES.end).contains(&va) || root.reached.find(va).is_none() {
             root.missing("a device", va, findings);
         }
     }
     if root.reached.pa_of(header.uart_va) != Some(context.reader.block().uart) {
         root.missing("the console", header.uart_va, findings);
+    }
+}
+
+/// The plan's pieces of GICR are mapped as EL2 looks through them: whole, in a row, and enough for all cores.
+fn check_redistributors(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) {
+    let header = context.plan.header();
+    let slots = u64::from(header.gicr_slots);
+    let fits = match context.plan.gic() {
+        GicVersion::V2 => slots == 0 && header.gicr_va == 0,
+        GicVersion::V3 => slots >= context.plan.cores().len() as u64,
+    };
+    if !fits {
+        root.missing("a redistributor for each core, and none without need,", header.gicr_va, findings);
+    }
+    let first = root.reached.pa_of(header.gicr_va).unwrap_or_default();
+    for slot in 0..slots {
+        let va = header.gicr_va.saturating_add(slot.saturating_mul(space::GICR_STRIDE));
+        let pa = first.saturating_add(slot.saturating_mul(GICR_BYTES));
+        let piece = root.reached.find(va).filter(|reach| reach.input == va && DEVICES.has(va));
+        if piece.is_none_or(|reach| (reach.pa, reach.size) != (pa, GICR_BYTES)) {
+            root.missing("a redistributor", va, findings);
+            return;
+        }
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
 
+use septum_plan::frames::GICR_BYTES;
 use septum_plan::record::{ACCESS_BUS_MASTER, NO_ADDRESS, flag};
 use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::{Ipa, Pa};
 
 use super::violation::{Findings, Range, Violation};
 use super::{Context, Verified, el2 as el2_walk, partition, segments, sharing};
-use crate::board::{Board, PaSpan, REDISTRIBUTOR_BYTES};
+use crate::board::{Board, PaSpan};
 use crate::el2_elf::{El2, PAGE};
 use crate::image::{header, origin};
 use crate::system::{Partition, Region, System};
@@ -76,6 +77,8 @@ fn gic_agrees(board: &Board, context: &Context<'_>, verified: &Verified) -> bool
     device_pa(verified, header.gicd_va) == Some(board.gic.distributor.start.get())
         && (header.gicc_va == 0 || device_pa(verified, header.gicc_va) == start(board.gic.cpu_interface))
         && (header.gich_va == 0 || device_pa(verified, header.gich_va) == start(board.gic.virtual_control))
+        && device_pa(verified, header.gicr_va) == start(board.gic.redistributors)
+        && u64::from(header.gicr_slots) == board.gic.redistributors.map_or(0, |all| all.size / GICR_BYTES)
 }
 
 fn console_agrees(system: &System, context: &Context<'_>) -> bool {
@@ -99,12 +102,9 @@ fn console_interrupt(system: &System) -> u32 {
 fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> bool {
     let records = context.plan.cores();
     records.len() == board.cores.len()
-        && records.iter().zip(&board.cores).enumerate().all(|(index, (record, core))| {
+        && records.iter().zip(&board.cores).all(|(record, core)| {
             let release = (record.release_va != 0).then(|| verified.el2.boot.pa_of(record.release_va));
-            let frames = board.gic.redistributors.map(|span| span.start.get() + index as u64 * REDISTRIBUTOR_BYTES);
-            record.mpidr == core.mpidr
-                && release == core.release.map(|pa| Some(pa.get()))
-                && (record.gicr_va == 0 || device_pa(verified, record.gicr_va) == frames)
+            record.mpidr == core.mpidr && release == core.release.map(|pa| Some(pa.get()))
         })
 }
 

@@ -310,7 +310,7 @@ fn what_is_quick_is_the_same_as_what_is_not() {
     }
     let partition = Partition::new(&OWNED, 2, true, true).with_made(made.0, made.1, true);
     let (gicd, private) = (Frame(&one, None), Frame(&one, Some(1)));
-    let quick = Quick { gicd: &gicd, private: &private, partition: &partition, own: &one.mailboxes[1] };
+    let quick = Quick { gicd: &gicd, private, partition: &partition, own: &one.mailboxes[1] };
     let (mut reads, mut writes) = (0, 0);
     for offset in 0..0x1000 {
         if let Some(value) = quick.read_distributor(offset) {
