@@ -17,6 +17,7 @@ fn main() {
         "--no-dynamic-linker".to_owned(),
         "-znorelro".to_owned(),
         "--build-id=sha1".to_owned(),
+        "--icf=all".to_owned(),
     ] {
         println!("cargo:rustc-link-arg-bins={argument}");
     }

@@ -45,10 +45,11 @@ pub fn abandon(core: &CoreState, LoadError::Damaged { ipa }: LoadError) -> ! {
 /// Leaves the partition if another of its cores has ended or restarts it; after every interrupt.
 #[inline(always)]
 pub fn leave_if_called_off(core: &'static CoreState) {
-    if let Some(assignment) = core.assignment
+    // By reference: a copy would be made each time, by memcpy, before the question is asked.
+    if let Some(assignment) = &core.assignment
         && assignment.home.progress.is_called_off()
     {
-        cores::wait_for_start(core, assignment)
+        cores::wait_for_start(core, *assignment)
     }
 }
 

@@ -27,7 +27,7 @@ use report::Report;
 /// The configurations that are measured for their own sake, in this folder of the tree.
 const FOLDER: &str = "tools/septum/bench";
 /// Which of them measure operations.
-const OPERATIONS: [&str; 4] = ["gicv3-one", "gicv3-two", "gicv2-one", "gicv2-two"];
+const OPERATIONS: [&str; 6] = ["gicv3-one", "gicv3-two", "gicv3-console", "gicv2-one", "gicv2-two", "gicv2-console"];
 /// Which of them boot, for the rows about boot: the first two differ in the partition's memory only.
 const BOOTS: [&str; 4] = ["gicv3-one", "gicv3-large", "gicv3-two", "gicv2-one"];
 /// The one whose written pages are counted: two cores.

@@ -25,6 +25,8 @@ pub struct Guest {
     partition: Partition<'static>,
     vcpu: usize,
     own: &'static Mailbox,
+    /// Virtual core 0's.
+    home: &'static Mailbox,
     queue: RefCell<Queue>,
     gicd_ipa: u64,
     gicd_bytes: u64,
@@ -56,6 +58,7 @@ impl Guest {
             ),
             vcpu: assignment.vcpu.into(),
             own,
+            home: &assignment.home.mailbox,
             queue: RefCell::new(Queue::new()),
             gicd_ipa: record.gicd_ipa,
             gicd_bytes: window(record.gicd_ipa, distributor::frame_bytes(v3).into()),
@@ -74,7 +77,13 @@ impl Guest {
 
     #[inline(always)]
     fn quick(&self) -> Quick<'_, Frame> {
-        Quick { gicd: &self.gicd, private: self.private.get(), partition: &self.partition, own: self.own }
+        Quick {
+            gicd: &self.gicd,
+            private: self.private.get(),
+            partition: &self.partition,
+            own: self.own,
+            home: self.home,
+        }
     }
 
     /// The guest reads the word at `far`, in the page of `hpfar`; `None` if the register is not among the quick ones.

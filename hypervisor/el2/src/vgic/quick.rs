@@ -25,6 +25,8 @@ pub struct Quick<'a, R> {
     pub partition: &'a Partition<'a>,
     /// The virtual core's own mailbox.
     pub own: &'a Mailbox,
+    /// Virtual core 0's mailbox, where the interrupts that EL2 makes are.
+    pub home: &'a Mailbox,
 }
 
 impl<R: Registers> Quick<'_, R> {
@@ -36,13 +38,19 @@ impl<R: Registers> Quick<'_, R> {
         }
         let word = offset >> 2 & 31;
         let owned = self.owned(offset & !CLEAR, word)?;
-        Some(self.gicd.read(offset) & owned)
+        let physical = self.gicd.read(offset) & owned;
+        Some(if word == self.partition.made_word { physical | self.made_enabled() } else { physical })
     }
 
-    /// Writes the word at `offset` of GICD, if it is GICD_ISENABLERn of SPIs; whether it was.
+    /// Writes the word at `offset` of GICD, if it is GICD_ISENABLERn of SPIs and enables none that EL2 makes anew; whether
+    /// it was.
     #[inline(always)]
     pub fn write_distributor(&self, offset: u32, value: u32) -> bool {
-        let Some(owned) = self.owned(offset, offset >> 2 & 31) else { return false };
+        let word = offset >> 2 & 31;
+        let Some(owned) = self.owned(offset, word) else { return false };
+        if word == self.partition.made_word && value & self.partition.made & !self.made_enabled() != 0 {
+            return false;
+        }
         self.gicd.write(offset, value & owned);
         true
     }
@@ -55,13 +63,18 @@ impl<R: Registers> Quick<'_, R> {
         is_enables.then(|| self.private.read(ENABLES) & physical | self.own.sgi_enabled.load(Relaxed))
     }
 
-    /// The interrupts of `word` that are the guest's, if `offset` is GICD_ISENABLER's for it, it is not word 0, and EL2
-    /// makes none in it.
+    /// The interrupts of `word` that are the guest's on the hardware, if `offset` is GICD_ISENABLER's for it and it is not
+    /// word 0.
     #[inline(always)]
     fn owned(&self, offset: u32, word: u32) -> Option<u32> {
-        let quick = offset & !WORDS == ENABLES && word != self.partition.made_word;
         let owned = self.partition.owned.get(word.wrapping_sub(1) as usize);
-        owned.copied().filter(|_| quick)
+        owned.copied().filter(|_| offset & !WORDS == ENABLES)
+    }
+
+    /// The interrupts that EL2 makes and the guest has enabled, in their word.
+    #[inline(always)]
+    fn made_enabled(&self) -> u32 {
+        self.home.made.enabled.load(Relaxed) & self.partition.made
     }
 }
 

@@ -310,7 +310,7 @@ fn what_is_quick_is_the_same_as_what_is_not() {
     }
     let partition = Partition::new(&OWNED, 2, true, true).with_made(made.0, made.1, true);
     let (gicd, private) = (Frame(&one, None), Frame(&one, Some(1)));
-    let quick = Quick { gicd: &gicd, private, partition: &partition, own: &one.mailboxes[1] };
+    let quick = Quick { gicd: &gicd, private, partition: &partition, own: &one.mailboxes[1], home: &one.mailboxes[0] };
     let (mut reads, mut writes) = (0, 0);
     for offset in 0..0x1000 {
         if let Some(value) = quick.read_distributor(offset) {
@@ -327,5 +327,37 @@ fn what_is_quick_is_the_same_as_what_is_not() {
             assert_eq!(*one.shared.borrow(), *two.shared.borrow(), "GICD+{offset:#x}");
         }
     }
-    assert_eq!((reads, writes), (5, 2), "GICD_TYPER and both words of enables, twice; word 3 is EL2's making");
+    assert_eq!(
+        (reads, writes),
+        (5, 2),
+        "GICD_TYPER and both words of enables, twice; word 3 holds nothing of hardware's"
+    );
+}
+
+#[test]
+fn a_word_with_interrupts_of_hardware_and_of_el2_is_quick_unless_one_of_el2_s_is_enabled_anew() {
+    const MADE: u32 = 0xfe;
+    let [one, two] = [0, 1].map(|_| Model::<true>::started(&OWNED, 2, 4, (1, MADE)));
+    let partition = Partition::new(&OWNED, 2, true, true).with_made(1, MADE, true);
+    let (gicd, private) = (Frame(&one, None), Frame(&one, Some(1)));
+    let [own, home] = [&one.mailboxes[1], &one.mailboxes[0]];
+    let quick = Quick { gicd: &gicd, private, partition: &partition, own, home };
+    for enabled in [0xff_u32, 0x03] {
+        for board in [&one, &two] {
+            board.on(1, |vgic| vgic.write_distributor(0x184, 4, 0xffff_ffff));
+            board.on(1, |vgic| vgic.write_distributor(0x104, 4, enabled.into()));
+        }
+        for value in (0..=0xff_u32).map(|low| low << 24 | low << 4 & 0x100 | low) {
+            let quickly = quick.write_distributor(0x104, value);
+            assert_eq!(quickly, value & MADE & !enabled == 0, "{value:#x} over {enabled:#x}");
+            if quickly {
+                two.on(1, |vgic| vgic.write_distributor(0x104, 4, value.into()));
+            }
+            assert_eq!(*one.shared.borrow(), *two.shared.borrow(), "{value:#x}");
+            for offset in [0x104, 0x184] {
+                let expected = two.on(1, |vgic| vgic.read_distributor(offset, 4));
+                assert_eq!(quick.read_distributor(offset).map(u64::from), Some(expected), "{value:#x}");
+            }
+        }
+    }
 }
