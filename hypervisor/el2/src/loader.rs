@@ -1,7 +1,7 @@
-//! Puts a partition's payload into its memory, by its loader root: the run root plus that one partition's memory.
+//! Makes a partition's memory what it starts with, by its loader root: the run root plus that one partition's memory.
 
 use septum_el2::payload;
-use septum_plan::{PartitionRecord, Plan, RegionRecord, SegmentRecord};
+use septum_plan::{PartitionRecord, Plan, SegmentRecord};
 
 use crate::arch::{cache, mmu};
 
@@ -15,48 +15,25 @@ pub enum LoadError {
     },
 }
 
-/// Copies and zeroes what the plan says into `partition`'s memory and leaves it in memory proper, for a guest that
-/// starts with its caches off. No core of the partition may run.
+/// Gives all of `partition`'s memory the content that the plan says: payload, zeroes, or what it had. All of it is left in
+/// memory proper, for a guest that starts with its caches off. No core of the partition may run.
+///
+/// With `again`, for a partition that has run, that holds for memory that stays as it is, too: what the caches still
+/// hold of it comes down now, and not on what the partition writes once it has them off.
 ///
 /// # Errors
 /// The first segment whose seal is wrong. The partition must not start then.
-pub fn load(plan: &Plan<'_>, partition: &PartitionRecord) -> Result<(), LoadError> {
+pub fn load(plan: &Plan<'_>, partition: &PartitionRecord, again: bool) -> Result<(), LoadError> {
     // SAFETY: both roots are the plan's; nothing here outlives the loader root but numbers.
     unsafe { mmu::set_root(partition.loader_root) };
-    let result = plan.segments(partition).iter().try_for_each(load_segment);
+    let result = plan.segments(partition).iter().try_for_each(|segment| load_segment(segment, again));
     cache::invalidate_instructions();
     // SAFETY: as above.
     unsafe { mmu::set_root(plan.header().run_root) };
     result
 }
 
-/// As [`load`], for a partition that has run: what its caches still hold of its memory must not come down on what it
-/// writes once it has them off. Memory that receives no payload is out of EL2's reach and stays as it is.
-///
-/// # Errors
-/// As [`load`].
-#[cold]
-#[inline(never)]
-pub fn reload(plan: &Plan<'_>, partition: &PartitionRecord) -> Result<(), LoadError> {
-    // SAFETY: as in `load`, which goes on with this root.
-    unsafe { mmu::set_root(partition.loader_root) };
-    for region in plan.regions_of(partition) {
-        if let Some(va) = loaded_at(plan, partition, region) {
-            // SAFETY: the loader root maps the whole region there.
-            unsafe { cache::clean_invalidate(va, region.size as usize) };
-        }
-    }
-    load(plan, partition)
-}
-
-/// Where the loader root maps `region`: whole, if it receives payload (the compiler checks that too, `verify`).
-fn loaded_at(plan: &Plan<'_>, partition: &PartitionRecord, region: &RegionRecord) -> Option<usize> {
-    let offset = |segment: &SegmentRecord| segment.ipa.checked_sub(region.ipa).filter(|offset| *offset < region.size);
-    let mut places = plan.segments(partition).iter().filter_map(|segment| Some((segment.target_va, offset(segment)?)));
-    places.next().map(|(va, offset)| va.wrapping_sub(offset) as usize)
-}
-
-fn load_segment(segment: &SegmentRecord) -> Result<(), LoadError> {
+fn load_segment(segment: &SegmentRecord, again: bool) -> Result<(), LoadError> {
     let (file_bytes, zero_bytes) = (segment.file_bytes as usize, segment.zero_bytes as usize);
     // SAFETY: the compiler's own check of the plan says that the loader root maps these bytes of the image, read-only,
     // and that nobody writes there. `file_bytes` of 0 makes an empty slice, for which any non-null pointer will do.
@@ -66,11 +43,16 @@ fn load_segment(segment: &SegmentRecord) -> Result<(), LoadError> {
     // run, and no other core of EL2 loads it.
     let target = unsafe { core::slice::from_raw_parts_mut(pointer(segment.target_va, bytes).cast_mut(), bytes) };
     let seal = payload::copy_sealed(target, source);
+    // SAFETY: the front of `target`.
+    unsafe { cache::clean_invalidate(target.as_ptr().addr(), file_bytes) };
     if let Some(rest) = target.get_mut(file_bytes..) {
-        cache::zero(rest);
+        cache::scrub(rest);
     }
-    // SAFETY: the bytes of `target`.
-    unsafe { cache::clean_invalidate(target.as_ptr().addr(), bytes) };
+    if again {
+        let kept = (segment.target_va as usize).wrapping_add(bytes);
+        // SAFETY: the loader root maps all of the segment.
+        unsafe { cache::clean_invalidate(kept, segment.keep_bytes as usize) };
+    }
     if file_bytes != 0 && seal != segment.seal { Err(LoadError::Damaged { ipa: segment.ipa }) } else { Ok(()) }
 }
 

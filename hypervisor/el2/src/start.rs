@@ -174,7 +174,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
 
 /// Loads this core's partition, waits for everybody, and enters it.
 fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option<Instant>) -> ! {
-    let loaded = loader::load(&core.plan, assignment.record);
+    let loaded = loader::load(&core.plan, assignment.record, false);
     count(core, &LOADED);
     wait_for_all(core, deadline);
     if let Err(error) = loaded {

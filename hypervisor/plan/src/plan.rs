@@ -270,7 +270,7 @@ impl<'a> Plan<'a> {
         sub(self.regions, partition.regions).unwrap_or(&[])
     }
 
-    /// `partition`'s payload.
+    /// What becomes of `partition`'s memory before it starts, by rising IPA.
     pub fn segments(&self, partition: &PartitionRecord) -> &'a [SegmentRecord] {
         sub(self.segments, partition.segments).unwrap_or(&[])
     }
@@ -311,7 +311,7 @@ fn check_range(start: u64, size: u64, what: &'static str) -> Result<(), PlanErro
 }
 
 fn check_segment(segment: &SegmentRecord) -> Result<(), PlanError> {
-    let size = segment.file_bytes.checked_add(segment.zero_bytes).ok_or(PlanError::Range("segment"))?;
+    let size = segment.size().ok_or(PlanError::Range("segment"))?;
     check_range(segment.source_va, segment.file_bytes, "segment.source_va")?;
     check_range(segment.target_va, size, "segment.target_va")?;
     check_range(segment.ipa, size, "segment.ipa")

@@ -204,7 +204,7 @@ pub struct PlanHeader {
     pub vcpus: Slice,
     /// [`RegionRecord`]s: every partition's, then EL2's, then the board's.
     pub regions: Slice,
-    /// [`SegmentRecord`]s: the partitions' payloads.
+    /// [`SegmentRecord`]s: the partitions' memory and payloads.
     pub segments: Slice,
     /// [`RamRecord`]s: the boot root's view of RAM.
     pub ram: Slice,
@@ -256,7 +256,7 @@ pub struct PartitionRecord {
     pub vcpus: Slice,
     /// Its regions: indices into the header's `regions`, by rising IPA.
     pub regions: Slice,
-    /// Its payload: indices into the header's `segments`.
+    /// Its memory and payload: indices into the header's `segments`, by rising IPA.
     pub segments: Slice,
     /// Its SPIs: indices into the header's `interrupts`; bit b of word w says that INTID 32 + 32w + b is its own.
     pub interrupts: Slice,
@@ -300,7 +300,9 @@ pub struct RegionRecord {
     pub access: u8,
 }
 
-/// A piece of payload that EL2 copies into a partition's memory before it starts.
+/// A piece of a partition's memory, and what EL2 does with it before the partition starts: it copies payload into the
+/// first bytes, zeroes the next and leaves the last ones alone. A partition's segments cover all of its memory, each byte
+/// once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SegmentRecord {
@@ -312,10 +314,19 @@ pub struct SegmentRecord {
     pub file_bytes: u64,
     /// Bytes to zero after them.
     pub zero_bytes: u64,
+    /// Bytes after those that stay as they are (`keep = true`).
+    pub keep_bytes: u64,
     /// The seal of the `file_bytes` bytes.
     pub seal: u64,
     /// Where the partition sees them.
     pub ipa: u64,
+}
+
+impl SegmentRecord {
+    /// All its bytes together; `None` where they are more than 2^64.
+    pub fn size(&self) -> Option<u64> {
+        self.file_bytes.checked_add(self.zero_bytes)?.checked_add(self.keep_bytes)
+    }
 }
 
 /// A piece of RAM as the boot root maps it.
@@ -334,5 +345,5 @@ const _: () = assert!(size_of::<PlanHeader>() == 232);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
 const _: () = assert!(size_of::<PartitionRecord>() == 152);
 const _: () = assert!(size_of::<RegionRecord>() == 40);
-const _: () = assert!(size_of::<SegmentRecord>() == 48);
+const _: () = assert!(size_of::<SegmentRecord>() == 56);
 const _: () = assert!(size_of::<RamRecord>() == 24);

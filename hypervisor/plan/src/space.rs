@@ -51,7 +51,7 @@ pub const PLAN_VA: u64 = 0xd000_0000;
 pub const PLAN_BYTES_MAX: u64 = 0x1000_0000;
 /// RAM banks in the boot root.
 pub const RAM_VA: u64 = 0x10_0000_0000;
-/// A partition's memory and payload in its loader root.
+/// A partition's memory and payload in its loader root: each GiB of physical memory that has some in a slot of its own.
 pub const LOADER_VA: u64 = 0x40_0000_0000;
 
 /// The lowest virtual address of core `index`'s area.

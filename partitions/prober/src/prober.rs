@@ -14,8 +14,10 @@ septum_guest::entry!(prober);
 /// In .data: what the image holds, until a run changes it.
 static FRESH: AtomicU32 = AtomicU32::new(PRISTINE);
 const PRISTINE: u32 = 0x7072_6973;
-/// What `reset-once` leaves in memory that no image covers.
+/// What `reset-once` leaves in memory that is kept and that no image covers.
 const RESET_DONE: u64 = 0x6f6e_6365;
+/// What `fill` puts into every byte.
+const FILLING: u64 = 0xa5;
 /// Further cores that have come.
 static ARRIVED: AtomicU32 = AtomicU32::new(0);
 
@@ -58,6 +60,8 @@ fn run(text: &str, step: Step<'_>) {
         Step::Off => psci::system_off(),
         Step::Reset => psci::system_reset(),
         Step::ResetOnce(address) => reset_once(address),
+        Step::Fill(address, bytes) => fill(address, bytes),
+        Step::Zeroes(address, bytes) => say_zeroes(text, address, bytes),
         Step::Cores => start_cores(),
         Step::Steps => steps::all(),
         Step::Narrow => narrow::run(),
@@ -87,6 +91,22 @@ fn reset_once(address: Number) {
         probe::write(address, Width::Word, 0);
     }
     println!("prober: reset once");
+}
+
+fn fill(start: Number, bytes: Number) {
+    for address in start..start.saturating_add(bytes) {
+        // SAFETY: as for the script's own writes.
+        unsafe { probe::write(address, Width::Byte, FILLING) };
+    }
+}
+
+fn say_zeroes(text: &str, start: Number, bytes: Number) {
+    // SAFETY: as for the script's own reads.
+    let is_set = |address: &Number| unsafe { probe::read(*address, Width::Byte) } != 0;
+    match (start..start.saturating_add(bytes)).filter(is_set).count() {
+        0 => println!("prober: {text}: yes"),
+        set => println!("prober: {text}: no, {set} bytes are set"),
+    }
 }
 
 fn start_cores() {

@@ -34,6 +34,10 @@ pub enum Step<'a> {
     Reset,
     /// Start it anew if the word at an address does not say that this has been done.
     ResetOnce(Number),
+    /// Set every byte of the range, by address and bytes.
+    Fill(Number, Number),
+    /// Say whether the range, by address and bytes, is all zeroes.
+    Zeroes(Number, Number),
     /// Start all further cores: every other one sleeps, the rest spin.
     Cores,
     /// Single-step over instructions that EL2 carries out.
@@ -109,6 +113,8 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "off" => Ok(Step::Off),
         "reset" => Ok(Step::Reset),
         "reset-once" => Ok(Step::ResetOnce(number(words)?)),
+        "fill" => Ok(Step::Fill(number(words)?, number(words)?)),
+        "zeroes" => Ok(Step::Zeroes(number(words)?, number(words)?)),
         "cores" => Ok(Step::Cores),
         "steps" => Ok(Step::Steps),
         "narrow" => Ok(Step::Narrow),
@@ -177,6 +183,8 @@ mod tests {
         assert_eq!(parse("undefined"), Ok(Step::Undefined));
         assert_eq!(parse("off"), Ok(Step::Off));
         assert_eq!(parse("reset-once 0x5000_0000"), Ok(Step::ResetOnce(0x5000_0000)));
+        assert_eq!(parse("fill 0x5000_0000 4096"), Ok(Step::Fill(0x5000_0000, 4096)));
+        assert_eq!(parse("zeroes 0x5000_0000 4096"), Ok(Step::Zeroes(0x5000_0000, 4096)));
         assert_eq!(parse("cores"), Ok(Step::Cores));
         assert_eq!(parse("steps"), Ok(Step::Steps));
         assert_eq!(parse("narrow"), Ok(Step::Narrow));

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use septum_compiler::check::{FileError, Files, Loaded, check};
 use septum_compiler::image;
 use septum_compiler::source::SourceFile;
-use septum_compiler::system::{Region, Segment, System};
+use septum_compiler::system::{Region, Segment, System, cover};
 use septum_plan::RegionKind;
 use septum_stage2::{Access, Geometry, Granule, Ipa, Mapping, Memory, Pa, PaRange, builder};
 
@@ -149,6 +149,7 @@ fn with_payload(bytes: usize) -> System {
     assert_eq!(ram.kind, RegionKind::Memory);
     ram.size = 0x1000_0000;
     let bytes = (0..bytes).map(|index| index as u8).collect();
-    system.partitions[0].segments = vec![Segment { ipa: Ipa::new(0x4000_0000), bytes, zero_bytes: 0 }];
+    let partition = &mut system.partitions[0];
+    partition.segments = cover(&partition.regions, vec![Segment::new(0x4000_0000, bytes, 0)]);
     system
 }

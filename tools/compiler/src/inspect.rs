@@ -83,6 +83,9 @@ pub struct RegionView {
     /// Whether a device lies there through which its partition reaches all memory; the key is missing where there is none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bus_master: bool,
+    /// Whether what lay in this memory before stays where no payload goes; the key is missing where EL2 zeroes it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub kept: bool,
 }
 
 impl PartitionView {
@@ -129,14 +132,20 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         root_tables: root.map_or(0, |root| root.bytes.div_ceil(granule.max(1))),
         table_bytes: reached.tables.iter().map(|table| table.bytes).sum(),
         entry: record.entry,
-        regions: plan.regions_of(record).iter().map(|region| region_view(plan, region)).collect(),
+        regions: plan.regions_of(record).iter().map(|region| region_view(plan, record, region)).collect(),
         interrupts: intids(plan.interrupts(record)).collect(),
         console: (record.console_ipa != NO_ADDRESS)
             .then_some(ConsoleView { ipa: record.console_ipa, interrupt: record.console_intid }),
     }
 }
 
-fn region_view(plan: &Plan<'_>, record: &RegionRecord) -> RegionView {
+/// Whether some byte of `region`, memory of `partition`, stays as it was before the partition started.
+pub(crate) fn is_kept(plan: &Plan<'_>, partition: &PartitionRecord, region: &RegionRecord) -> bool {
+    let inside = |ipa: u64| ipa.checked_sub(region.ipa).is_some_and(|offset| offset < region.size);
+    plan.segments(partition).iter().any(|segment| segment.keep_bytes != 0 && inside(segment.ipa))
+}
+
+fn region_view(plan: &Plan<'_>, partition: &PartitionRecord, record: &RegionRecord) -> RegionView {
     let kind = match RegionKind::from_code(record.kind) {
         Some(RegionKind::Device) => "device",
         Some(RegionKind::Channel) => "channel",
@@ -150,5 +159,14 @@ fn region_view(plan: &Plan<'_>, record: &RegionRecord) -> RegionView {
     };
     let name = plan.text(record.name).to_owned();
     let bus_master = record.access & ACCESS_BUS_MASTER != 0;
-    RegionView { name, kind, ipa: record.ipa, pa: record.pa, size: record.size, access, bus_master }
+    RegionView {
+        name,
+        kind,
+        ipa: record.ipa,
+        pa: record.pa,
+        size: record.size,
+        access,
+        bus_master,
+        kept: is_kept(plan, partition, record),
+    }
 }

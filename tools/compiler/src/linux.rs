@@ -130,7 +130,7 @@ fn usable(region: &Region) -> bool {
 }
 
 fn segment(ipa: u64, bytes: &[u8], zero_bytes: u64) -> Segment {
-    Segment { ipa: Ipa::new(ipa), bytes: bytes.to_vec(), zero_bytes }
+    Segment::new(ipa, bytes.to_vec(), zero_bytes)
 }
 
 /// "initrd must reside entirely within a 1 GB aligned physical memory window of up to 32 GB that covers the kernel":

@@ -153,6 +153,7 @@ impl Records {
             target_va: *target_va,
             file_bytes: segment.bytes.len() as u64,
             zero_bytes: segment.zero_bytes,
+            keep_bytes: segment.keep_bytes,
             seal: *seal,
             ipa: segment.ipa.get(),
         });

@@ -211,6 +211,14 @@ impl<'a> Table<'a> {
         self.entries.into_iter().map(value).collect()
     }
 
+    /// Reports `key`, which is known no longer, with what to do instead.
+    pub fn former(&mut self, key: &str, instead: &str, problems: &mut Problems) {
+        let Some(at) = self.entries.iter().position(|entry| entry.key == key) else { return };
+        let span = self.entries.remove(at).key_span;
+        let message = format!("unknown key `{key}` in {}", self.owner);
+        problems.add(Problem::new(Code::UnknownKey, span, message).here("no longer a key").help(instead));
+    }
+
     /// Reports every key that nobody asked for.
     pub fn close(self, problems: &mut Problems) {
         for entry in &self.entries {

@@ -43,8 +43,8 @@ fn add_partition(text: &mut String, partition: &PartitionView) {
     let width = partition.regions.iter().map(|region| region.name.chars().count()).max().unwrap_or(0);
     for region in &partition.regions {
         let RegionView { name, kind, ipa, pa, size: bytes, access, .. } = region;
-        let (end, size) = (ipa + bytes, size(*bytes));
-        let _ = writeln!(text, "  {name:width$}  {kind:7}  {access:3}  [{ipa:#x}..{end:#x}) -> {pa:#x}  {size}");
+        let (end, size, kept) = (ipa + bytes, size(*bytes), if region.kept { KEPT } else { "" });
+        let _ = writeln!(text, "  {name:width$}  {kind:7}  {access:3}  [{ipa:#x}..{end:#x}) -> {pa:#x}  {size}{kept}");
     }
     if let Some(beyond) = partition.beyond_regions() {
         let _ = writeln!(text, "  {beyond}");
@@ -56,6 +56,9 @@ fn add_partition(text: &mut String, partition: &PartitionView) {
         let _ = writeln!(text, "  emulated console at {ipa:#x}, interrupt {interrupt} (raised by EL2)");
     }
 }
+
+/// What is said behind the size of memory that EL2 does not zero.
+const KEPT: &str = ", kept";
 
 /// `core 0` or `cores 1, 2, 3`.
 fn cpus(cpus: &[u16]) -> String {

@@ -58,7 +58,7 @@ pub struct Partition {
     pub entry: Ipa,
     /// x0 to x3 there.
     pub arguments: [u64; 4],
-    /// What is loaded into its memory, by rising IPA, disjoint; each inside one memory region.
+    /// What becomes of its memory before it starts, by rising IPA: every byte of every memory region is in one.
     pub segments: Vec<Segment>,
     /// Where it sees its interrupt controller.
     pub gic: GuestGic,
@@ -142,6 +142,8 @@ pub struct Region {
     pub size: u64,
     /// What the partition may do there.
     pub access: Access,
+    /// `keep = true`: memory that EL2 leaves as it is where no payload goes.
+    pub keep: bool,
     /// Line that asked for it, from 1.
     pub line: u32,
     /// Whether a device lies there that reads and writes all physical memory, as no SMMU stands before it.
@@ -155,13 +157,51 @@ impl Region {
     }
 }
 
-/// Bytes that are put into a partition's memory before it starts.
+/// A piece of a partition's memory and what EL2 does with it before the partition starts.
 #[derive(Clone, Debug)]
 pub struct Segment {
     /// Where.
     pub ipa: Ipa,
-    /// What.
+    /// What is put there.
     pub bytes: Vec<u8>,
     /// How many zero bytes follow.
     pub zero_bytes: u64,
+    /// How many bytes after those stay as they are.
+    pub keep_bytes: u64,
+}
+
+impl Segment {
+    /// `bytes` at `ipa`, then `zero_bytes` zeroes.
+    pub const fn new(ipa: u64, bytes: Vec<u8>, zero_bytes: u64) -> Self {
+        Self { ipa: Ipa::new(ipa), bytes, zero_bytes, keep_bytes: 0 }
+    }
+
+    /// The byte past its last.
+    pub const fn end(&self) -> u64 {
+        let bytes = (self.bytes.len() as u64).saturating_add(self.zero_bytes).saturating_add(self.keep_bytes);
+        self.ipa.get().saturating_add(bytes)
+    }
+}
+
+/// `payload` and what is around it in the memory of `regions`: zeroes, but in memory that is kept. By rising IPA, as
+/// few segments as can be. What lies in no memory stays as it is.
+pub fn cover(regions: &[Region], payload: Vec<Segment>) -> Vec<Segment> {
+    let memory = || regions.iter().filter(|region| region.kind == RegionKind::Memory);
+    let mut segments = payload;
+    for region in memory() {
+        if segments.iter().all(|segment| segment.ipa != region.ipa) {
+            segments.push(Segment::new(region.ipa.get(), Vec::new(), 0));
+        }
+    }
+    segments.sort_by_key(|segment| segment.ipa);
+    let starts: Vec<u64> = segments.iter().skip(1).map(|segment| segment.ipa.get()).chain([u64::MAX]).collect();
+    for (segment, next) in segments.iter_mut().zip(starts) {
+        let at = segment.ipa.get();
+        let Some(region) = memory().find(|region| at >= region.ipa.get() && at - region.ipa.get() < region.size) else {
+            continue;
+        };
+        let rest = next.min(region.ipa.get() + region.size).saturating_sub(segment.end());
+        *if region.keep { &mut segment.keep_bytes } else { &mut segment.zero_bytes } += rest;
+    }
+    segments
 }

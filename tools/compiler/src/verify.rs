@@ -19,6 +19,7 @@ use septum_stage2::walk::TableBytes;
 use crate::bus_masters;
 use crate::el2_elf::El2;
 use crate::image::reader::{ImageError, Reader};
+use crate::inspect;
 use crate::system::System;
 
 pub use el2::El2Reach;
@@ -56,6 +57,8 @@ pub struct Verified {
     pub el2: El2Reach,
     /// Who reaches all memory past the tables, as the end of a sentence ([`crate::bus_masters`]).
     pub exception: String,
+    /// Memory that is not zeroed where no payload goes, each as `` `memory` of `partition` ``.
+    pub kept: Vec<String>,
 }
 
 /// Everything that the checks look at.
@@ -128,7 +131,16 @@ fn examine(context: &Context<'_>) -> (Verified, Findings) {
     if context.plan.exception() != exception {
         findings.add(Violation::Exception { found: context.plan.exception().to_owned(), right: exception.clone() });
     }
-    (Verified { board, config, partitions, el2, exception }, findings)
+    (Verified { board, config, partitions, el2, exception, kept: kept(&context.plan) }, findings)
+}
+
+fn kept(plan: &Plan<'_>) -> Vec<String> {
+    let mut names = Vec::new();
+    for partition in plan.partitions() {
+        let kept = plan.regions_of(partition).iter().filter(|region| inspect::is_kept(plan, partition, region));
+        names.extend(kept.map(|region| format!("`{}` of `{}`", plan.text(region.name), plan.text(partition.name))));
+    }
+    names
 }
 
 fn exception(partitions: &[PartitionReach]) -> String {

@@ -32,7 +32,7 @@ const WORDS: [&str; 24] = [
     "device-tree = true\n",
     "stage2 = \"compact\"\n",
     "granule = \"64k\"\n",
-    "zero = true,",
+    "keep = true,",
     "\"rwx\"",
     "entry = 0xffff_ffff_ffff_fffc\n",
     "load = 0xffff_ffff_ffff_fffc\n",

@@ -8,7 +8,7 @@ mod support;
 use septum_compiler::check::check;
 use septum_compiler::problem::Problems;
 use septum_compiler::source::SourceFile;
-use septum_compiler::system::{Partition, Region, System};
+use septum_compiler::system::{Partition, Region, Segment, System};
 use septum_stage2::{Access, Granule};
 
 const MIB: u64 = 1 << 20;
@@ -110,14 +110,42 @@ fn arguments_lie_in_memory_and_the_registers_say_where() {
 }
 
 #[test]
-fn zeroed_memory_has_zeroes_wherever_nothing_is_loaded() {
-    let partition = one("memory.ram = { ipa = 0x4000_0000, size = \"2MiB\", access = \"rwx\", zero = true }");
-    let mut next = 0x4000_0000;
-    for segment in &partition.segments {
-        assert_eq!(segment.ipa.get(), next);
-        next += segment.bytes.len() as u64 + segment.zero_bytes;
-    }
-    assert_eq!(next, 0x4020_0000);
+fn every_byte_of_memory_is_payload_or_zero_unless_it_is_kept() {
+    let plain = "memory.plain = { ipa = 0x5000_0000, size = \"1MiB\" }";
+    let note = "memory.note = { ipa = 0x6000_0000, size = \"4KiB\", keep = true }";
+    let partition = one(&format!("{RAM}\n{plain}\n{note}\ndevices = [\"uart1\"]\nargs = \"abc\""));
+    let in_region = |name: &str| {
+        let Region { ipa, size, .. } = *region(&partition, name);
+        let inside = |segment: &&Segment| segment.ipa >= ipa && segment.ipa.get() - ipa.get() < size;
+        let segments: Vec<_> = partition.segments.iter().filter(inside).collect();
+        let end = segments.iter().fold(ipa.get(), |next, segment| {
+            assert_eq!(segment.ipa.get(), next);
+            segment.end()
+        });
+        assert_eq!(end, ipa.get() + size);
+        segments
+    };
+    let sums = |name: &str| {
+        let segments = in_region(name);
+        let sum = |part: fn(&Segment) -> u64| segments.iter().map(|segment| part(segment)).sum::<u64>();
+        (sum(|segment| segment.zero_bytes), sum(|segment| segment.keep_bytes))
+    };
+    assert_eq!(sums("plain"), (0x10_0000, 0));
+    assert_eq!(sums("note"), (0, 0x1000));
+    assert_eq!(sums("ram").1, 0);
+    assert!(in_region("ram").len() > 2, "code, data, arguments");
+    assert_eq!(partition.segments.len(), in_region("ram").len() + 2, "the device has none");
+}
+
+#[test]
+fn kept_memory_has_zeroes_only_where_its_payload_has() {
+    let program = |keep| one(&format!("memory.ram = {{ ipa = 0x4000_0000, size = \"2MiB\", access = \"rwx\"{keep} }}"));
+    let (kept, zeroed) = (program(", keep = true"), program(""));
+    let sum = |partition: &Partition, part: fn(&Segment) -> u64| partition.segments.iter().map(part).sum::<u64>();
+    assert_eq!(sum(&kept, Segment::end), sum(&zeroed, Segment::end), "the same segments");
+    let (stack_and_bss, rest) = (sum(&kept, |s| s.zero_bytes), sum(&kept, |s| s.keep_bytes));
+    assert!(stack_and_bss >= 0x8000 && rest > 0x18_0000, "{stack_and_bss:#x} {rest:#x}");
+    assert_eq!(sum(&zeroed, |s| s.zero_bytes), stack_and_bss + rest);
 }
 
 #[test]

@@ -12,9 +12,9 @@ use proptest::prelude::*;
 use septum_compiler::board::Device;
 use septum_compiler::el2_elf::El2;
 use septum_compiler::image::{self, BuildError};
-use septum_compiler::system::{Region, System};
+use septum_compiler::system::{self, Region, System};
 use septum_compiler::verify::{self, VerifyError, Violation, verify};
-use septum_plan::{BootBlock, CoreRecord, PlanHeader, boot};
+use septum_plan::{BootBlock, CoreRecord, PlanHeader, RegionKind, SegmentRecord, boot, space};
 use septum_stage2::walk::TablePage;
 use septum_stage2::{Access, Ipa, Pa};
 use zerocopy::{FromBytes, IntoBytes};
@@ -82,8 +82,10 @@ fn any_flipped_bit_of_any_table_is_noticed_by_the_walk() {
 fn a_widened_descriptor_of_a_shipped_configuration_is_noticed_by_the_walk() {
     const WIDENING: [usize; 13] = [0, 1, 5, 6, 7, 10, 12, 16, 21, 30, 47, 52, 54];
     for mut system in shipped::systems() {
-        let segments = system.partitions.iter_mut().flat_map(|partition| &mut partition.segments);
-        segments.for_each(|segment| segment.bytes.truncate(0x1001));
+        for partition in &mut system.partitions {
+            partition.segments.iter_mut().for_each(|segment| segment.bytes.truncate(0x1001));
+            partition.segments = system::cover(&partition.regions, std::mem::take(&mut partition.segments));
+        }
         let noticed = flips(&mut build(&system), |place| WIDENING.into_iter().chain([place * 7 % 64]).collect());
         assert!(noticed > 500, "{}", system.config);
     }
@@ -177,6 +179,70 @@ fn two_cores_with_one_affinity_are_refused() {
         plan.copy_within(first..first + 8, second);
     });
     assert!(found.contains("cores 0 and 1 have the same MPIDR 0x0"), "{found}");
+}
+
+/// Changes a record of the first partition's segments, of which there is one, and says what the walk finds then.
+fn found_in_segment(change: impl FnOnce(&mut SegmentRecord)) -> String {
+    let [system, _] = support::systems();
+    assert_eq!(system.partitions[0].segments.len(), 1);
+    found_in_plan(&system, |plan, header| {
+        let bytes = &mut plan[header.segments.offset as usize..][..size_of::<SegmentRecord>()];
+        let mut record = SegmentRecord::read_from_bytes(bytes).unwrap();
+        change(&mut record);
+        bytes.copy_from_slice(record.as_bytes());
+    })
+}
+
+#[test]
+fn memory_of_which_no_segment_says_what_it_holds_is_refused() {
+    let at = |ipa| format!("memory `ram` of partition `one`: no segment says what lies at IPA {ipa:#x} at its start");
+    assert_eq!(found_in_segment(|segment| segment.zero_bytes -= 0x1000), at(0x40ff_f000));
+    assert!(found_in_segment(|segment| segment.keep_bytes += 0x1000).contains(&at(0x4100_1000)));
+    let moved =
+        found_in_segment(|segment| (segment.ipa, segment.target_va) = (segment.ipa + 64, segment.target_va + 64));
+    assert!(moved.contains(&at(0x4000_0000)), "{moved}");
+}
+
+#[test]
+fn memory_that_stays_as_it_is_is_told_and_must_be_in_the_configuration() {
+    let [mut system, _] = support::systems();
+    let el2 = El2::read(&support::el2_elf()).unwrap();
+    assert!(verify(&build(&system)).unwrap().kept.is_empty());
+    let partition = &mut system.partitions[1];
+    partition.regions[1].keep = true;
+    partition.segments.retain(|segment| segment.ipa.get() == 0x4000_0000);
+    partition.segments[0].zero_bytes = 0x100;
+    partition.segments = system::cover(&partition.regions, std::mem::take(&mut partition.segments));
+    let image = build(&system);
+    assert_eq!(verify(&image).unwrap().kept, ["`constants` of `two`"]);
+    system.partitions[1].regions[1].keep = false;
+    let Err(VerifyError::Violations(found)) = verify::prove(&system, &el2, &image) else { panic!("proved") };
+    assert_eq!(found[0].to_string(), "`two`: image and configuration disagree about the memory that stays as it is");
+}
+
+/// All memory of a partition, and no other partition's, is in its loader root: with blocks, and one table for each GiB.
+#[test]
+fn a_loader_root_maps_just_its_partitions_memory_and_payload() {
+    for system in support::systems() {
+        let image = build(&system);
+        let verified = verify(&image).unwrap();
+        for (partition, loader) in system.partitions.iter().zip(&verified.el2.loaders) {
+            let memory = partition.regions.iter().filter(|region| region.kind == RegionKind::Memory);
+            let expected: Vec<_> = memory.map(|region| (region.pa.get(), region.pa.get() + region.size)).collect();
+            let window = loader.stretches.iter().filter(|reach| reach.input >= space::LOADER_VA);
+            let writable: Vec<_> = window.clone().filter(|reach| reach.access == Access::RW).collect();
+            let bytes =
+                |spans: &mut dyn Iterator<Item = (u64, u64)>| spans.map(|(start, end)| end - start).sum::<u64>();
+            let spans = || writable.iter().map(|reach| (reach.pa, reach.pa + reach.size));
+            assert_eq!(bytes(&mut spans()), bytes(&mut expected.iter().copied()), "{}", partition.name);
+            let inside = |(start, end): (u64, u64)| {
+                let covered = expected.iter().map(|(from, to)| (start.max(*from), end.min(*to))).filter(|(a, b)| a < b);
+                bytes(&mut covered.into_iter()) == end - start
+            };
+            assert!(spans().all(inside), "{}", partition.name);
+            assert!(window.filter(|reach| reach.access == Access::R).count() >= 1, "the payload");
+        }
+    }
 }
 
 #[test]

@@ -68,6 +68,9 @@ fn reach_lines(verified: &Verified) -> Vec<String> {
         }));
     }
     lines.push(format!("EL2, running, reaches {}", total(&verified.el2.run)));
+    let except = if verified.kept.is_empty() { "" } else { ", except " };
+    let kept = verified.kept.join(", ");
+    lines.push(format!("memory of partitions starts as payload and zeroes{except}{kept}"));
     let Verified { config, exception, .. } = verified;
     let exception = exception.trim_start_matches(", separated");
     let comma = if exception.is_empty() { "" } else { "," };

@@ -26,21 +26,41 @@ pub fn invalidate_instructions() {
     unsafe { asm!("ic ialluis", "dsb ish", "isb", options(nostack, preserves_flags)) };
 }
 
-/// Zeroes `bytes`, whole blocks by DC ZVA where this core has it (DCZID_EL0, Arm ARM D24.2.46).
-pub fn zero(bytes: &mut [u8]) {
-    let Some(block) = zero_block_bytes() else { return bytes.fill(0) };
-    let start = bytes.as_ptr().align_offset(block).min(bytes.len());
-    // Checked, as nothing that a trap leads to may panic, and the lengths are too much for the optimizer to see.
-    let Some((head, rest)) = bytes.split_at_mut_checked(start) else { return };
-    let whole = rest.len() & !block.wrapping_sub(1);
-    let Some((blocks, tail)) = rest.split_at_mut_checked(whole) else { return };
-    head.fill(0);
-    for block in blocks.chunks_exact_mut(block) {
-        // SAFETY: the instruction zeroes exactly `block`, which is as long and as aligned as DCZID_EL0 says, in
-        // Normal memory that the slice gives us to write.
-        unsafe { asm!("dc zva, {}", in(reg) block.as_mut_ptr(), options(nostack, preserves_flags)) };
+/// Zeroes `bytes` in memory proper. What any core's cache still holds of them from before, dirty or not, is zeroed there
+/// or gone: for these attributes the caches are coherent, and DC CIVAC reaches all of them (Arm ARM D7.5.9).
+///
+/// Blocks by DC ZVA, where this core has it, each cleaned while it is near: DC ZVA is ordered as stores are, and DC CIVAC
+/// comes after stores to its own line without a barrier (D7.5.9, ordering and completion of cache instructions).
+pub fn scrub(bytes: &mut [u8]) {
+    let (start, length) = (bytes.as_ptr().addr(), bytes.len());
+    // What is yet to be cleaned, at the start and at the end.
+    let (mut first, mut last) = (length, 0);
+    match zero_block_bytes() {
+        None => bytes.fill(0),
+        Some(block) => {
+            let head = bytes.as_ptr().align_offset(block).min(length);
+            // Checked, as nothing that a trap leads to may panic, and the lengths are too much for the optimizer to see.
+            let Some((before, rest)) = bytes.split_at_mut_checked(head) else { return };
+            let whole = rest.len() & !block.wrapping_sub(1);
+            let Some((blocks, after)) = rest.split_at_mut_checked(whole) else { return };
+            before.fill(0);
+            for block in blocks.chunks_exact_mut(block) {
+                let block = block.as_mut_ptr();
+                // SAFETY: `dc zva` zeroes exactly the block, which is as long and as aligned as DCZID_EL0 says, in Normal
+                // memory that the slice gives us to write; cleaning loses nothing.
+                unsafe { asm!("dc zva, {0}", "dc civac, {0}", in(reg) block, options(nostack, preserves_flags)) };
+            }
+            after.fill(0);
+            if line_bytes() >= block {
+                (first, last) = (head, after.len());
+            }
+        }
     }
-    tail.fill(0);
+    // SAFETY: parts of `bytes`.
+    unsafe {
+        clean_invalidate(start, first);
+        clean_invalidate(start.wrapping_add(length).wrapping_sub(last), last);
+    }
 }
 
 /// CTR_EL0.DminLine (bits 19:16): log2 of the words of 4 bytes in the smallest line.
@@ -51,7 +71,7 @@ fn line_bytes() -> usize {
     4_usize.wrapping_shl((ctr >> 16 & 0xf) as u32)
 }
 
-/// DCZID_EL0: BS (bits 3:0) is log2 of the words of 4 bytes, DZP (bit 4) forbids the instruction.
+/// DCZID_EL0 (Arm ARM D24.2.46): BS (bits 3:0) is log2 of the words of 4 bytes, DZP (bit 4) forbids the instruction.
 fn zero_block_bytes() -> Option<usize> {
     let dczid: usize;
     // SAFETY: an identification register.

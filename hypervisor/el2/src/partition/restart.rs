@@ -54,7 +54,7 @@ fn lead(core: &'static CoreState, assignment: Assignment, give_up: bool, turn: T
 fn start_anew(core: &'static CoreState, assignment: Assignment, turn: Turn) -> ! {
     defmt::info!("partition `{=str}` restarts (SYSTEM_RESET)", assignment.name);
     cores::reset(core, assignment);
-    if let Err(error) = loader::reload(&core.plan, assignment.record) {
+    if let Err(error) = loader::load(&core.plan, assignment.record, true) {
         partition::abandon(core, error)
     }
     assignment.home.progress.advance(turn);

@@ -10,7 +10,7 @@ use super::{linux, tree};
 use crate::board::{Board, Console};
 use crate::problem::Problems;
 use crate::raw::config::PhysicalTimer;
-use crate::system::{GuestConsole, Partition, Region, Segment, System};
+use crate::system::{self, GuestConsole, Partition, Region, System};
 
 /// Everything together; `None` has been reported.
 pub(super) fn system(
@@ -62,11 +62,9 @@ impl Assembly<'_> {
     /// Adds what `partition` runs; what is wrong with it is reported.
     fn fill(&self, partition: &mut Partition, payload: Payload, problems: &mut Problems) {
         let views = views(self.draft, self.places);
-        let Some(mut fitted) = self.fitted(partition, payload, &views, problems) else { return };
-        self.add_zeroes(&mut fitted, &views);
-        fitted.segments.sort_by_key(|segment| segment.ipa);
+        let Some(fitted) = self.fitted(partition, payload, &views, problems) else { return };
         partition.entry = Ipa::new(fitted.entry);
-        partition.segments = fitted.segments;
+        partition.segments = system::cover(&partition.regions, fitted.segments);
         partition.arguments = fitted.arguments;
         partition.elf = fitted.elf;
     }
@@ -121,6 +119,7 @@ impl Assembly<'_> {
             pa: Pa::new(*place),
             size: memory.size,
             access: memory.raw.access,
+            keep: memory.raw.keep,
             line: line(memory.raw.name.span),
             bus_master: false,
         });
@@ -132,6 +131,7 @@ impl Assembly<'_> {
             pa: Pa::new(pages.pa),
             size: pages.size,
             access: pages.access,
+            keep: false,
             line: line(pages.span),
             bus_master: pages.bus_master && !self.board.smmu,
         });
@@ -139,28 +139,4 @@ impl Assembly<'_> {
         regions.sort_by_key(|region| region.ipa);
         regions
     }
-
-    /// Zeroes for what nothing is loaded into, where the configuration asks for them.
-    fn add_zeroes(&self, fitted: &mut Fitted, views: &[View<'_>]) {
-        let asked = |view: &&View<'_>| {
-            self.draft.memory.iter().any(|memory| memory.raw.zero && memory.raw.name.span == view.span)
-        };
-        let end = |segment: &Segment| segment.ipa.get() + segment.bytes.len() as u64 + segment.zero_bytes;
-        let mut used: Vec<_> = fitted.segments.iter().map(|segment| (segment.ipa.get(), end(segment))).collect();
-        used.sort_unstable();
-        for view in views.iter().filter(asked) {
-            let mut start = view.ipa;
-            let stop = view.ipa + view.size;
-            for (first, last) in used.iter().copied().filter(|(first, last)| *first < stop && view.ipa < *last) {
-                fitted.segments.extend(zeroes(start, first));
-                start = last;
-            }
-            fitted.segments.extend(zeroes(start, stop));
-        }
-    }
-}
-
-fn zeroes(start: u64, end: u64) -> Option<Segment> {
-    let zero_bytes = end.checked_sub(start).filter(|bytes| *bytes > 0)?;
-    Some(Segment { ipa: Ipa::new(start), bytes: Vec::new(), zero_bytes })
 }

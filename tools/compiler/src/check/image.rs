@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use septum_stage2::{Access, Ipa};
+use septum_stage2::Access;
 
 use super::draft::Draft;
 use super::files::Programs;
@@ -187,11 +187,8 @@ pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], probl
     let mut fitted = match fetched.payload {
         Payload::Elf(elf) => {
             fit.elf_segments(&elf, problems);
-            let pieces = elf.segments.into_iter().map(|segment| Segment {
-                ipa: Ipa::new(segment.address),
-                bytes: segment.bytes,
-                zero_bytes: segment.zero_bytes,
-            });
+            let pieces = elf.segments.into_iter();
+            let pieces = pieces.map(|segment| Segment::new(segment.address, segment.bytes, segment.zero_bytes));
             Fitted { elf: Some(fetched.path), ..fit.fitted(elf.entry, pieces.collect()) }
         }
         Payload::LinuxImage(image) => fit.linux(image, problems)?,
@@ -212,10 +209,7 @@ struct Fit<'a> {
 
 impl Fit<'_> {
     fn fitted(&self, entry: u64, segments: Vec<Segment>) -> Fitted {
-        let end = |segment: &Segment| {
-            segment.ipa.get().saturating_add(segment.bytes.len() as u64).saturating_add(segment.zero_bytes)
-        };
-        let taken = segments.iter().map(|segment| (segment.ipa.get(), end(segment))).collect();
+        let taken = segments.iter().map(|segment| (segment.ipa.get(), segment.end())).collect();
         Fitted { entry, segments, taken, ..Fitted::default() }
     }
 
@@ -257,7 +251,7 @@ impl Fit<'_> {
         let chosen = first.ipa.next_multiple_of(IMAGE_ALIGNMENT).saturating_add(image.text_offset);
         let load = self.raw.load.map_or(chosen, |load| load.value);
         self.inside("the kernel", load, image.image_size, Access::RWX, problems);
-        let segment = Segment { ipa: Ipa::new(load), bytes: image.bytes, zero_bytes: 0 };
+        let segment = Segment::new(load, image.bytes, 0);
         let mut fitted = self.fitted(load, vec![segment]);
         fitted.taken = vec![(load, load.saturating_add(image.image_size))];
         Some(fitted)
@@ -267,7 +261,7 @@ impl Fit<'_> {
         let entry = self.raw.entry?.value;
         let load = self.raw.load.map_or(entry, |load| load.value);
         self.inside("the image", load, bytes.len() as u64, Access::R, problems);
-        Some(self.fitted(entry, vec![Segment { ipa: Ipa::new(load), bytes, zero_bytes: 0 }]))
+        Some(self.fitted(entry, vec![Segment::new(load, bytes, 0)]))
     }
 
     fn memory(&self) -> String {
@@ -361,7 +355,7 @@ pub(super) fn put(fitted: &mut Fitted, views: &[View<'_>], bytes: Vec<u8>) -> Op
 /// Adds a segment whose place is known to be free.
 pub(super) fn add(fitted: &mut Fitted, ipa: u64, bytes: Vec<u8>) {
     fitted.taken.push((ipa, ipa + bytes.len() as u64));
-    fitted.segments.push(Segment { ipa: Ipa::new(ipa), bytes, zero_bytes: 0 });
+    fitted.segments.push(Segment::new(ipa, bytes, 0));
 }
 
 fn highest_free(view: &View<'_>, taken: &[(u64, u64)], size: u64) -> Option<u64> {

@@ -1,15 +1,15 @@
 //! What EL2 may see: the mappings of its run, boot and loader roots (windows: septum_plan::space).
 
-use septum_plan::space;
+use septum_plan::{RegionKind, space};
 use septum_stage2::stage1::Mapping;
-use septum_stage2::{Access, Attributes, Memory, Pa, Va};
+use septum_stage2::{Access, Attributes, Ipa, Memory, Pa, Va};
 
 use super::BuildError;
 use super::devices::{Devices, Frame};
 use crate::board::{Board, Core, PaSpan};
 use crate::el2_elf::{El2, PAGE};
 use crate::layout::Layout;
-use crate::system::{Partition, System};
+use crate::system::{Partition, Region, System};
 
 const GIB: u64 = 1 << 30;
 
@@ -26,7 +26,7 @@ pub struct El2Space {
     pub release_pages: Vec<PaSpan>,
     /// Per core: where the boot root maps its spin-table release address, or 0.
     pub release: Vec<u64>,
-    /// Per partition: what is mapped besides while its payload is loaded.
+    /// Per partition: what is mapped besides while it is loaded.
     pub loaders: Vec<Loader>,
 }
 
@@ -42,9 +42,9 @@ pub struct Ram {
 /// One partition's loader root.
 #[derive(Clone, Debug, Default)]
 pub struct Loader {
-    /// The partition's memory that receives payload, writable, and the payload, read-only.
+    /// The partition's memory, writable, and its payload, read-only.
     pub mappings: Vec<Mapping>,
-    /// Per segment: where its bytes are, and where they go.
+    /// Per segment: where its bytes are, if it has any, and where they go.
     pub segments: Vec<(u64, u64)>,
 }
 
@@ -151,36 +151,50 @@ fn device(frame: &Frame) -> Mapping {
 }
 
 fn loader(system: &System, partition: &Partition, index: usize, layout: &Layout) -> Result<Loader, BuildError> {
-    let mut window = Window::new(space::LOADER_VA, 1 << space::VA_BITS);
-    let mut loader = Loader::default();
     let (offset, size) = layout.payload_pages[index];
     let payload = PaSpan { start: Pa::new(system.board.load.get() + offset), size };
-    let full = || BuildError::LoaderWindow(partition.name.clone());
-    let source = if size == 0 { 0 } else { loader.map(&mut window, payload, Access::R).ok_or_else(full)? };
-    for region in &partition.regions {
-        let inside = |ipa: u64| ipa >= region.ipa.get() && ipa - region.ipa.get() < region.size;
-        let targets: Vec<_> = partition.segments.iter().enumerate().filter(|(_, s)| inside(s.ipa.get())).collect();
-        if targets.is_empty() {
-            continue;
-        }
-        let span = PaSpan { start: region.pa, size: region.size };
-        let target = loader.map(&mut window, span, Access::RW).ok_or_else(full)?;
-        for (segment, bytes) in targets {
-            let from = source + (layout.payloads[index][segment] - offset);
-            loader.segments.push((from, target + (bytes.ipa.get() - region.ipa.get())));
-        }
+    let memory: Vec<_> = partition.regions.iter().filter(|region| region.kind == RegionKind::Memory).collect();
+    let mut spans: Vec<_> = memory.iter().map(|region| PaSpan { start: region.pa, size: region.size }).collect();
+    spans.extend((size != 0).then_some(payload));
+    let slots = Slots::new(&spans, LOADER_SLOTS).ok_or_else(|| BuildError::LoaderWindow(partition.name.clone()))?;
+    let mut loader = Loader::default();
+    for span in spans {
+        let access = if span == payload { Access::R } else { Access::RW };
+        loader.mappings.push(normal(slots.va(span.start), span.start.get(), span.size, access));
     }
-    if loader.segments.len() != partition.segments.len() {
-        return Err(BuildError::SegmentOutside(partition.name.clone()));
+    loader.mappings.sort_by_key(|mapping| mapping.va);
+    for (segment, from) in partition.segments.iter().zip(&layout.payloads[index]) {
+        let inside = |region: &&&Region| (region.ipa..Ipa::new(region.ipa.get() + region.size)).contains(&segment.ipa);
+        let region = memory.iter().find(inside).ok_or_else(|| BuildError::SegmentOutside(partition.name.clone()))?;
+        let source = if segment.bytes.is_empty() { 0 } else { slots.va(payload.start) + (from - offset) };
+        loader.segments.push((source, slots.va(region.pa) + (segment.ipa.get() - region.ipa.get())));
     }
     Ok(loader)
 }
 
-impl Loader {
-    fn map(&mut self, window: &mut Window, span: PaSpan, access: Access) -> Option<u64> {
-        let va = window.take(span)?;
-        self.mappings.push(normal(va, span.start.get(), span.size, access));
-        Some(va)
+/// Slots of the loader roots' window.
+const LOADER_SLOTS: u64 = ((1 << space::VA_BITS) - space::LOADER_VA) / GIB;
+
+/// The GiB of physical memory that a loader root shows, each in a slot of its window: memory of one GiB shares a table.
+struct Slots(Vec<u64>);
+
+impl Slots {
+    /// A slot for each GiB that `spans` touch, by rising address; `None` if they are more than `most`.
+    fn new(spans: &[PaSpan], most: u64) -> Option<Self> {
+        let gibs = |span: &PaSpan| span.start.get() / GIB..=(span.end() - 1) / GIB;
+        if spans.iter().any(|span| gibs(span).end() - gibs(span).start() >= most) {
+            return None;
+        }
+        let mut all: Vec<u64> = spans.iter().flat_map(gibs).collect();
+        all.sort_unstable();
+        all.dedup();
+        (all.len() as u64 <= most).then_some(Self(all))
+    }
+
+    /// Where `pa`, which is in one of them, is mapped.
+    fn va(&self, pa: Pa) -> u64 {
+        let slot = self.0.partition_point(|gib| *gib < pa.get() / GIB) as u64;
+        space::LOADER_VA + slot * GIB + pa.get() % GIB
     }
 }
 
@@ -251,5 +265,17 @@ mod tests {
         assert_eq!(window.take(span(0x7fff_f000, 0x2000)), Some(65 * GIB + 0x3fff_f000));
         assert_eq!(window.take(span(0, GIB)), Some(67 * GIB));
         assert_eq!(window.take(span(0, 1)), None);
+    }
+
+    #[test]
+    fn memory_of_one_gib_shares_a_slot_and_what_crosses_gibs_stays_whole() {
+        let span = |start, size| PaSpan { start: Pa::new(start), size };
+        let spans = [span(0x1_4000_1000, 0x1000), span(0x7fff_f000, 0x2000), span(0x1_7000_0000, 0x1000)];
+        let Some(slots) = Slots::new(&spans, 3) else { panic!("no room") };
+        let va = |pa| slots.va(Pa::new(pa)) - space::LOADER_VA;
+        assert_eq!((va(0x7fff_f000), va(0x8000_0000)), (0x3fff_f000, GIB));
+        assert_eq!((va(0x1_4000_1000), va(0x1_7000_0000)), (2 * GIB + 0x1000, 2 * GIB + 0x3000_0000));
+        assert!(Slots::new(&spans, 2).is_none());
+        assert!(Slots::new(&[span(0, u64::MAX)], 256).is_none());
     }
 }

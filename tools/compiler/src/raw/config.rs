@@ -85,8 +85,8 @@ pub struct Memory {
     pub access: Access,
     /// `identity`: where, if true.
     pub identity: Option<Span>,
-    /// `zero`: whether EL2 zeroes it.
-    pub zero: bool,
+    /// `keep`: whether EL2 leaves it as it is where no payload goes.
+    pub keep: bool,
 }
 
 /// An entry of `devices`.
@@ -206,9 +206,10 @@ fn read_memory(owner: &str, name: Spanned<String>, value: Value<'_>, problems: &
         size: size.filter(|_| problems.len() == before),
         access: access.unwrap_or(Access::RW),
         identity,
-        zero: table.optional("zero", problems).is_some_and(|flag| flag.value),
+        keep: table.optional("keep", problems).is_some_and(|flag| flag.value),
         name,
     };
+    table.former("zero", "memory is zeroed unless it says `keep = true`: leave `zero` out", problems);
     table.close(problems);
     Some(memory)
 }

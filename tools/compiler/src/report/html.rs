@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::map::{MapEntry, Owner};
-use super::{cpus, list, picture, size, tables};
+use super::{KEPT, cpus, list, picture, size, tables};
 use crate::inspect::{Inspection, PartitionView, RegionView};
 
 const STYLE: &str = "body{font:15px/1.45 system-ui,sans-serif;margin:2em auto;max-width:62em;padding:0 1em;\
@@ -63,11 +63,11 @@ fn add_partition(body: &mut String, partition: &PartitionView, colour: String) {
 
 fn add_region(body: &mut String, region: &RegionView) {
     let RegionView { name, kind, ipa, pa, size: bytes, access, .. } = region;
-    let (name, size) = (escape(name), size(*bytes));
+    let (name, size, kept) = (escape(name), size(*bytes), if region.kept { KEPT } else { "" });
     let _ = writeln!(
         body,
         "<tr><td>{name}</td><td>{kind}</td><td>{access}</td><td class=\"n\">{ipa:#x}</td>\
-         <td class=\"n\">{pa:#x}</td><td class=\"n\">{size}</td></tr>"
+         <td class=\"n\">{pa:#x}</td><td class=\"n\">{size}{kept}</td></tr>"
     );
 }
 

@@ -296,14 +296,14 @@ fn check_release_page(context: &Context<'_>, root: &Root<'_>, reach: Reach, find
     }
 }
 
-/// Besides the run root, a loader root maps the regions that receive payload, each whole and in order, and as many
-/// pages of payload as the partition has. That these are the right ones, [`super::segments`] shows by their seals.
+/// Besides the run root, a loader root maps the partition's memory, each region whole, and as many pages of payload as it
+/// has. That these are the right ones, [`super::segments`] shows by their seals, and that every memory has segments.
 fn check_loader(context: &Context<'_>, partition: &PartitionRecord, root: &Root<'_>, findings: &mut Findings) {
     root.check_derived(findings);
     root.check_empty(RAM, findings);
     let mut mapped = 0_u64;
     for target in targets(context, partition) {
-        root.check_exact("a region that receives payload", target, findings);
+        root.check_exact("the partition's memory", target, findings);
         mapped = mapped.saturating_add(target.size);
     }
     let segments = context.plan.segments(partition).iter();
@@ -320,11 +320,11 @@ fn check_loader(context: &Context<'_>, partition: &PartitionRecord, root: &Root<
         }
     }
     if (writable, readable / PAGE) != (mapped, pages) {
-        root.missing("its payload and where that goes, and nothing else,", LOADER.start, findings);
+        root.missing("the partition's memory and its payload, and nothing else,", LOADER.start, findings);
     }
 }
 
-/// What the loader root must map for the regions that receive payload, each once.
+/// What the loader root must map for the regions of the partition's segments, each once.
 fn targets(context: &Context<'_>, partition: &PartitionRecord) -> Vec<Reach> {
     let regions = context.plan.regions_of(partition);
     let mut targets: Vec<Reach> = Vec::new();

@@ -162,6 +162,7 @@ impl One<'_> {
             ("the console", (record.console_ipa, record.console_intid) == console(partition)),
             ("the physical timer", (record.flags & flag::TRAP_PHYSICAL_TIMER != 0) == partition.trap_physical_timer),
             ("the payload", self.segments_agree()),
+            ("the memory that stays as it is", self.kept_agrees()),
         ]
     }
 
@@ -188,8 +189,18 @@ impl One<'_> {
             && pairs.all(|(record, segment)| {
                 let bytes = segments::bytes(self.context, &self.verified.el2, self.index, record);
                 bytes == Some(&segment.bytes)
-                    && (Ipa::new(record.ipa), record.zero_bytes) == (segment.ipa, segment.zero_bytes)
+                    && (Ipa::new(record.ipa), record.zero_bytes, record.keep_bytes)
+                        == (segment.ipa, segment.zero_bytes, segment.keep_bytes)
             })
+    }
+
+    /// No byte stays as it is but in memory that says so. That each byte is in a segment is shown by [`segments`].
+    fn kept_agrees(&self) -> bool {
+        let kept: Vec<_> = self.partition.regions.iter().filter(|region| region.keep).collect();
+        self.context.plan.segments(self.record).iter().filter(|segment| segment.keep_bytes != 0).all(|segment| {
+            let inside = |region: &&&Region| Range::new(region.ipa.get(), region.size).has(segment.ipa);
+            kept.iter().any(|region| inside(&region))
+        })
     }
 }
 

@@ -128,6 +128,16 @@ pub enum Violation {
         /// The region.
         region: String,
     },
+    /// Memory of which no segment says what it holds when the partition starts.
+    #[error("memory `{region}` of partition `{partition}`: no segment says what lies at IPA {ipa:#x} at its start")]
+    Cover {
+        /// The partition.
+        partition: String,
+        /// The memory.
+        region: String,
+        /// Where.
+        ipa: u64,
+    },
     /// Regions of a partition that overlap, wrap or are not sorted in the plan.
     #[error("region `{region}` of partition `{partition}` is out of order or overlaps the one before it")]
     RegionOrder {

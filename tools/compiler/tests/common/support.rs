@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use septum_compiler::board::{Board, CarveOut, Console, Core, Device, Gic, PaSpan, Power};
-use septum_compiler::system::{GuestGic, Partition, Region, Segment, System};
+use septum_compiler::system::{GuestGic, Partition, Region, Segment, System, cover};
 use septum_plan::{CoreStart, GicVersion, PowerControl, RegionKind, UartKind, space};
 use septum_stage2::{Access, Geometry, Granule, Ipa, Pa, PaRange};
 
@@ -133,6 +133,7 @@ pub fn memory(name: &str, ipa: u64, pa: u64, size: u64, access: Access) -> Regio
         pa: Pa::new(pa),
         size,
         access,
+        keep: false,
         line: 9,
         bus_master: false,
     }
@@ -162,11 +163,11 @@ pub fn partition(board: &Board, name: &str, vmid: u16, regions: Vec<Region>) -> 
         cpus: vec![u32::from(vmid) - 1],
         vmid,
         geometry: Geometry::whole(Granule::K4, board.pa_range),
+        segments: cover(&regions, vec![Segment::new(start.get(), vec![vmid as u8; 0x1234], 0x100)]),
         regions,
         interrupts: vec![],
         entry: start,
         arguments: [0; 4],
-        segments: vec![Segment { ipa: start, bytes: vec![vmid as u8; 0x1234], zero_bytes: 0x100 }],
         gic: GuestGic {
             distributor: Some(Ipa::new(0x800_0000)),
             cpu_interface: v2.then(|| Ipa::new(0x801_0000)),

@@ -185,6 +185,7 @@ mod tests {
             pa: septum_stage2::Pa::new(0x1000),
             size: 0x1000,
             access: septum_stage2::Access::RW,
+            keep: false,
             line: 1,
             bus_master: false,
         };
