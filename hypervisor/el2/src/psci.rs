@@ -1,5 +1,6 @@
 //! PSCI 1.1 (Arm DEN0022D) and SMCCC 1.2 (DEN0028) as a partition sees them: what each call is to do, apart from doing it.
 
+use septum_plan::affinity::AFFINITY;
 use septum_plan::call::{NOT_SUPPORTED, SUCCESS, psci};
 
 /// PSCI_VERSION's answer: 1.1.
@@ -27,8 +28,6 @@ const NOTHING_TO_MIGRATE: i64 = 2;
 const POWER_STATE_RESERVED: u64 = 0xfcfe_0000;
 /// A power state's type: power-down, not standby.
 const POWER_STATE_DOWN: u64 = 1 << 16;
-/// The affinity fields of an MPIDR: Aff3 at bits 39:32, Aff2 to Aff0 at 23:0.
-const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// What PSCI knows of a virtual core.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

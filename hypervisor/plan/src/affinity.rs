@@ -1,5 +1,8 @@
 //! The affinities that a partition's virtual cores have: EL2 shows them, and device trees name them.
 
+/// The affinity fields of MPIDR_EL1: Aff3 at bits 39:32, Aff2 to Aff0 at 23:0 (Arm ARM D24.2.103).
+pub const AFFINITY: u64 = 0xff_00ff_ffff;
+
 /// The affinity that virtual core `vcpu` sees in MPIDR_EL1 (Aff3 at 39:32, Aff2 to Aff0 at 23:0): contiguous from 0,
 /// sixteen to a cluster, because an SGI's target list has sixteen bits.
 pub const fn virtual_affinity(vcpu: usize) -> u64 {

@@ -2,6 +2,7 @@
 
 use super::{GicError, PRIORITY_GUEST, Registers, SPECIAL_FIRST, SPI_FIRST, offset, poll};
 use septum_plan::GicVersion;
+use septum_plan::affinity::AFFINITY;
 
 /// GICD_CTLR.EnableGrp0 (GICv2, and GICv3 with one Security state) or EnableGrp1 (GICv3's Non-secure view).
 const ENABLE_GROUP_LOW: u32 = 1 << 0;
@@ -77,9 +78,6 @@ pub fn route(gicd: &impl Registers, intid: u32, mpidr: u64) {
         gicd.write_double(offset::byte(offset::IROUTER, intid << 3), mpidr & AFFINITY);
     }
 }
-
-/// Aff3 (bits 39:32) and Aff2 to Aff0 (23:0), where MPIDR_EL1 and GICD_IROUTER have them.
-pub const AFFINITY: u64 = 0xff_00ff_ffff;
 
 /// Sends SPI `intid` to one of the cores whose interfaces are set in `interfaces`, on GICv2. Ignored for what is no SPI.
 pub fn target(gicd: &impl Registers, intid: u32, interfaces: u8) {

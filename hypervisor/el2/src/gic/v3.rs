@@ -1,6 +1,8 @@
 //! A GICv3 core's redistributor. Its CPU interface is system registers, which only the binary's `arch` may name.
 
-use super::{EL2_PRIVATE, GicError, IPI, Registers, distributor::AFFINITY, offset, poll};
+use septum_plan::affinity::AFFINITY;
+
+use super::{EL2_PRIVATE, GicError, IPI, Registers, offset, poll};
 
 /// GICR_TYPER.VLPIS (IHI 0069H 12.11): RD_base and SGI_base are followed by VLPI_base and a reserved frame.
 const VIRTUAL_LPIS: u32 = 1 << 1;

@@ -92,7 +92,7 @@ impl<H: Hardware> Vgic<'_, H> {
     pub fn set_router(&mut self, offset: u32, bytes: u32, value: u64) {
         let intid = offset.wrapping_sub(offset::IROUTER) >> 3;
         let low_half = offset & 4 == 0;
-        let affinity = if bytes == 8 { value & crate::gic::distributor::AFFINITY } else { value & 0xff_ffff };
+        let affinity = if bytes == 8 { value & septum_plan::affinity::AFFINITY } else { value & 0xff_ffff };
         let vcpu = vcpu_of_affinity(affinity, self.partition.vcpus);
         if let Some(vcpu) = vcpu.filter(|_| intid >= 32 && low_half && self.has(intid)) {
             self.retarget(intid, vcpu as u8);

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use septum_plan::affinity::AFFINITY;
 use septum_plan::{CoreStart, GicVersion, frames, space};
 use septum_stage2::PaRange;
 
@@ -19,6 +20,8 @@ const FIRST_SPI: u32 = 32;
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
 const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
+/// Bytes of a release address.
+const RELEASE_BYTES: u64 = 8;
 /// Bytes of a redistributor without virtual LPIs.
 pub const REDISTRIBUTOR_BYTES: u64 = frames::GICR_BYTES;
 /// Most bytes of all redistributors: EL2 maps all, in at most half of its devices' window, to look for each core's.
@@ -129,6 +132,11 @@ fn check_load(raw: &Raw, problems: &mut Problems) {
 fn check_cores(raw: &Raw, problems: &mut Problems) {
     let mut seen = BTreeMap::new();
     for core in &raw.cores.value {
+        if core.value & !AFFINITY != 0 {
+            let message = format!("MPIDR {:#x} has bits that are no affinity's", core.value);
+            let problem = Problem::new(Code::BoardCores, core.span, message).here("only Aff3 to Aff0 name a core");
+            problems.add(problem.help(format!("write {:#x}", core.value & AFFINITY)));
+        }
         if let Some(first) = seen.insert(core.value, core.span) {
             let problem = Problem::new(Code::BoardCores, core.span, format!("two cores have MPIDR {:#x}", core.value));
             problems.add(problem.label(first, "the other one"));
@@ -138,11 +146,35 @@ fn check_cores(raw: &Raw, problems: &mut Problems) {
         let message = format!("a board has 1 to {CORES_MAX} cores, not {}", raw.cores.value.len());
         problems.add(Problem::new(Code::BoardCores, raw.cores.span, message));
     }
-    let released = raw.start.release.as_ref().map_or(0, |release| release.value.len());
-    if raw.start.method.value == CoreStart::SpinTable && released != raw.cores.value.len() {
-        let message = format!("{} cores and {released} release addresses", raw.cores.value.len());
+    check_releases(raw, problems);
+}
+
+/// Where cores wait in a spin table, each has a word of its own there (Linux, Documentation/arch/arm64/booting.rst: a
+/// naturally aligned one of 64 bits); elsewhere none has.
+fn check_releases(raw: &Raw, problems: &mut Problems) {
+    let releases = raw.start.release.as_ref().map_or(&[][..], |release| &release.value);
+    let (cores, released) = (raw.cores.value.len(), releases.len());
+    let spins = raw.start.method.value == CoreStart::SpinTable;
+    if spins && released != cores {
+        let message = format!("{cores} cores and {released} release addresses");
         let problem = Problem::new(Code::BoardCores, raw.start.method.span, message);
         problems.add(problem.help("`release` gives each core's spin-table address, the first core's too"));
+    }
+    if let Some(release) = raw.start.release.as_ref().filter(|_| !spins) {
+        let problem = Problem::new(Code::BoardCores, release.span, "no core waits at a release address");
+        problems.add(problem.label(raw.start.method.span, "by this method"));
+    }
+    let mut seen = BTreeMap::new();
+    for release in releases {
+        let address = show::address(release.value);
+        if !release.value.is_multiple_of(RELEASE_BYTES) {
+            let problem = Problem::new(Code::BoardCores, release.span, format!("{address} is no release address"));
+            problems.add(problem.here("must be a multiple of 8"));
+        }
+        if let Some(first) = seen.insert(release.value, release.span) {
+            let message = format!("two cores have the release address {address}");
+            problems.add(Problem::new(Code::BoardCores, release.span, message).label(first, "the other one"));
+        }
     }
 }
 
