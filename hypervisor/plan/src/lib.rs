@@ -26,8 +26,8 @@ pub use affinity::{vcpu_of_affinity, virtual_affinity};
 pub use boot::BootBlock;
 pub use plan::{Plan, PlanError};
 pub use record::{
-    CoreRecord, CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord,
-    SegmentRecord, Slice, Text, UartKind,
+    CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, PartitionRecord, PlanHeader, PowerControl, RamRecord,
+    RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind,
 };
 pub use seal::seal;
 

@@ -5,8 +5,8 @@ use core::fmt;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::record::{
-    CoreRecord, CoreStart, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD, OWNER_EL2, PartitionRecord, PlanHeader,
-    PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
+    CoreRecord, CoreStart, DeviceRecord, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD, OWNER_EL2, PartitionRecord,
+    PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
 };
 
 /// INTIDs of shared peripheral interrupts.
@@ -238,6 +238,14 @@ impl<'a> Plan<'a> {
     /// The boot root's view of RAM.
     pub const fn ram(&self) -> &'a [RamRecord] {
         self.ram
+    }
+
+    /// The board's devices that EL2 drives, and GICV. Read here and not by [`Plan::parse`], as EL2 has no use for them.
+    ///
+    /// # Errors
+    /// [`PlanError::Slice`] where they are no array.
+    pub fn devices(&self) -> Result<&'a [DeviceRecord], PlanError> {
+        array(self.bytes, self.header.devices, "devices")
     }
 
     /// The board's name.

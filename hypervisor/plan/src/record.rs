@@ -103,6 +103,25 @@ coded! {
     }
 }
 coded! {
+    /// What EL2 drives, and GICV, which it hands to partitions.
+    DeviceKind {
+        /// The console UART, of [`PlanHeader::uart_kind`].
+        Uart = 1,
+        /// GICD.
+        Gicd = 2,
+        /// GICC (GICv2).
+        Gicc = 3,
+        /// GICH (GICv2).
+        Gich = 4,
+        /// GICR of all cores (GICv3), in [`PlanHeader::gicr_slots`] pieces.
+        Gicr = 5,
+        /// Registers of the power control.
+        Power = 6,
+        /// GICV (GICv2): Stage-2 maps it, EL2 does not.
+        Gicv = 7,
+    }
+}
+coded! {
     /// What lies in a region.
     RegionKind {
         /// RAM.
@@ -190,6 +209,8 @@ pub struct PlanHeader {
     /// Pieces of GICR, as long as a redistributor without virtual LPIs: each core finds its own by its affinity, because
     /// cores need not be in redistributor order, nor all in use (IHI 0069H 12.11, GICR_TYPER).
     pub gicr_slots: u32,
+    /// The seal of EL2's own bytes ([`crate::boot::el2_seal`]), for readers on the host.
+    pub el2_seal: u64,
     /// The board's name.
     pub board: Text,
     /// The configuration: its path from the root of Septum's tree where it lies there, else its file's name.
@@ -208,6 +229,8 @@ pub struct PlanHeader {
     pub segments: Slice,
     /// [`RamRecord`]s: the boot root's view of RAM.
     pub ram: Slice,
+    /// [`DeviceRecord`]s: the UART, GICD, GICC and GICH or GICR, the power control, GICV, as far as they exist.
+    pub devices: Slice,
     /// u32 words: the partitions' interrupt ownership.
     pub interrupts: Slice,
 }
@@ -306,7 +329,7 @@ pub struct RegionRecord {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct SegmentRecord {
-    /// Where the bytes lie, in the loader root; meaningless where `file_bytes` is 0.
+    /// Where the bytes lie, in the loader root; 0 where `file_bytes` is 0.
     pub source_va: u64,
     /// Where they go, in the loader root.
     pub target_va: u64,
@@ -341,9 +364,29 @@ pub struct RamRecord {
     pub size: u64,
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 232);
+/// A device of the board that EL2 drives, or GICV. The host holds every address of a device in the plan and in the tables
+/// against these records; EL2 itself does not read them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct DeviceRecord {
+    /// Where EL2 finds its first register; 0 where EL2 does not map it. Of GICR, where the first piece is.
+    pub va: u64,
+    /// Its first register.
+    pub pa: u64,
+    /// Bytes of its registers.
+    pub bytes: u64,
+    /// The INTID by which the board's UART interrupts, an SPI; 0 where it has none, and for everything else.
+    pub intid: u32,
+    /// [`DeviceKind`].
+    pub kind: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
+}
+
+const _: () = assert!(size_of::<PlanHeader>() == 248);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
 const _: () = assert!(size_of::<PartitionRecord>() == 152);
 const _: () = assert!(size_of::<RegionRecord>() == 40);
 const _: () = assert!(size_of::<SegmentRecord>() == 56);
 const _: () = assert!(size_of::<RamRecord>() == 24);
+const _: () = assert!(size_of::<DeviceRecord>() == 32);

@@ -5,6 +5,7 @@
 
 pub mod devices;
 pub mod el2_space;
+mod form;
 pub mod header;
 pub mod origin;
 pub mod reader;
@@ -149,7 +150,8 @@ impl<'a> Draft<'a> {
 
     fn plan(&self, regime: &Regime) -> Vec<u8> {
         let Self { el2, seals, devices, layout, space, .. } = self;
-        plan_writer::write(self.system, Decided { el2: &el2.parts, seals, devices, space, layout, regime })
+        let (el2, el2_seal) = (&*el2.parts, boot::el2_seal(&el2.bytes));
+        plan_writer::write(self.system, Decided { el2, el2_seal, seals, devices, space, layout, regime })
     }
 
     fn write(&self) -> Result<Vec<u8>, BuildError> {

@@ -1,7 +1,9 @@
 //! What is in an image, read from its bytes alone: the numbers of `inspect --json` and `plan.json`.
 
-use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS};
-use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord};
+mod machine;
+
+use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS, flag};
+use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord, SegmentRecord};
 use septum_stage2::PaRange;
 use septum_stage2::walker::Walker;
 use serde::Serialize;
@@ -9,6 +11,7 @@ use serde::Serialize;
 use crate::image::reader::Reader;
 use crate::problem::show;
 use crate::verify::{Reached, VerifyError, intids};
+pub use machine::{CoreView, DeviceView, MachineView, NamedView, RamView, UartView};
 
 /// An image's content. Serialized, it is the JSON of `inspect --json`; all numbers are integers, addresses and sizes in
 /// bytes.
@@ -16,8 +19,12 @@ use crate::verify::{Reached, VerifyError, intids};
 pub struct Inspection {
     /// The board's name.
     pub board: String,
+    /// The configuration: its path from the root of Septum's tree where it lies there, else its file's name.
+    pub config: String,
     /// Where the image's first byte lies.
     pub load_address: u64,
+    /// What of it is the board's, and EL2's.
+    pub machine: MachineView,
     /// Partitions, in the order of the configuration.
     pub partitions: Vec<PartitionView>,
 }
@@ -47,8 +54,18 @@ pub struct PartitionView {
     pub table_bytes: u64,
     /// Where its first core starts (IPA).
     pub entry: u64,
+    /// x0 to x3 there.
+    pub arguments: [u64; 4],
+    /// Line of its table in the configuration.
+    pub line: u32,
+    /// Whether accesses of the EL1 physical timer trap.
+    pub traps_physical_timer: bool,
+    /// Where it sees its interrupt controller.
+    pub interrupt_controller: ControllerView,
     /// What its tables map, by rising IPA.
     pub regions: Vec<RegionView>,
+    /// What is put into its memory before it starts.
+    pub segments: Vec<SegmentView>,
     /// INTIDs of its SPIs, rising.
     pub interrupts: Vec<u32>,
     /// Its emulated PL011; the key is missing where there is none.
@@ -80,12 +97,41 @@ pub struct RegionView {
     pub size: u64,
     /// `r`, `rw`, `rx` or `rwx`.
     pub access: &'static str,
+    /// Line in the configuration that asked for it.
+    pub line: u32,
     /// Whether a device lies there through which its partition reaches all memory; the key is missing where there is none.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub bus_master: bool,
     /// Whether what lay in this memory before stays where no payload goes; the key is missing where EL2 zeroes it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub kept: bool,
+}
+
+/// Where a partition sees its interrupt controller (IPAs); the keys of what it has not are missing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ControllerView {
+    /// The emulated distributor.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub distributor: Option<u64>,
+    /// GICv2's CPU interface, which is GICV.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_interface: Option<u64>,
+    /// The first of GICv3's emulated redistributors.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub redistributors: Option<u64>,
+}
+
+/// Bytes that are put into a partition's memory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SegmentView {
+    /// Where the partition sees them.
+    pub ipa: u64,
+    /// Bytes of payload.
+    pub bytes: u64,
+    /// Zero bytes behind them.
+    pub zeroes: u64,
+    /// Bytes behind those that stay as they were.
+    pub kept: u64,
 }
 
 impl PartitionView {
@@ -110,7 +156,9 @@ pub fn inspect(image: &[u8]) -> Result<Inspection, VerifyError> {
     let partitions = plan.partitions().iter().zip(&tables);
     Ok(Inspection {
         board: plan.board().to_owned(),
+        config: plan.config().to_owned(),
         load_address: reader.block().load,
+        machine: machine::view(&reader, &plan)?,
         partitions: partitions.map(|(record, tables)| partition(&plan, record, &tables.reached)).collect(),
     })
 }
@@ -132,10 +180,18 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         root_tables: root.map_or(0, |root| root.bytes.div_ceil(granule.max(1))),
         table_bytes: reached.tables.iter().map(|table| table.bytes).sum(),
         entry: record.entry,
+        arguments: record.arguments,
+        line: record.line,
+        traps_physical_timer: record.flags & flag::TRAP_PHYSICAL_TIMER != 0,
+        interrupt_controller: ControllerView {
+            distributor: place(record.gicd_ipa),
+            cpu_interface: place(record.gicc_ipa),
+            redistributors: place(record.gicr_ipa),
+        },
         regions: plan.regions_of(record).iter().map(|region| region_view(plan, record, region)).collect(),
+        segments: plan.segments(record).iter().map(segment_view).collect(),
         interrupts: intids(plan.interrupts(record)).collect(),
-        console: (record.console_ipa != NO_ADDRESS)
-            .then_some(ConsoleView { ipa: record.console_ipa, interrupt: record.console_intid }),
+        console: place(record.console_ipa).map(|ipa| ConsoleView { ipa, interrupt: record.console_intid }),
     }
 }
 
@@ -145,28 +201,34 @@ pub(crate) fn is_kept(plan: &Plan<'_>, partition: &PartitionRecord, region: &Reg
     plan.segments(partition).iter().any(|segment| segment.keep_bytes != 0 && inside(segment.ipa))
 }
 
+fn place(address: u64) -> Option<u64> {
+    (address != NO_ADDRESS).then_some(address)
+}
+
+const fn segment_view(record: &SegmentRecord) -> SegmentView {
+    SegmentView { ipa: record.ipa, bytes: record.file_bytes, zeroes: record.zero_bytes, kept: record.keep_bytes }
+}
+
 fn region_view(plan: &Plan<'_>, partition: &PartitionRecord, record: &RegionRecord) -> RegionView {
     let kind = match RegionKind::from_code(record.kind) {
         Some(RegionKind::Device) => "device",
         Some(RegionKind::Channel) => "channel",
         _ => "memory",
     };
-    let access = match (record.access & ACCESS_WRITE != 0, record.access & ACCESS_EXECUTE != 0) {
+    let access = access(record.access);
+    let name = plan.text(record.name).to_owned();
+    let bus_master = record.access & ACCESS_BUS_MASTER != 0;
+    let RegionRecord { ipa, pa, size, line, .. } = *record;
+    let kept = is_kept(plan, partition, record);
+    RegionView { name, kind, ipa, pa, size, access, line, bus_master, kept }
+}
+
+/// `r`, `rw`, `rx` or `rwx`.
+const fn access(bits: u8) -> &'static str {
+    match (bits & ACCESS_WRITE != 0, bits & ACCESS_EXECUTE != 0) {
         (false, false) => "r",
         (true, false) => "rw",
         (false, true) => "rx",
         (true, true) => "rwx",
-    };
-    let name = plan.text(record.name).to_owned();
-    let bus_master = record.access & ACCESS_BUS_MASTER != 0;
-    RegionView {
-        name,
-        kind,
-        ipa: record.ipa,
-        pa: record.pa,
-        size: record.size,
-        access,
-        bus_master,
-        kept: is_kept(plan, partition, record),
     }
 }

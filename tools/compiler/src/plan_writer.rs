@@ -7,7 +7,8 @@ use septum_plan::record::{
     OWNER_EL2, VERSION, flag,
 };
 use septum_plan::{
-    CoreRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
+    CoreRecord, DeviceRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
+    Text,
 };
 use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
@@ -27,6 +28,8 @@ pub struct Decided<'a> {
     pub el2: &'a [Part],
     /// Per partition, per segment: the seal of its bytes.
     pub seals: &'a [Vec<u64>],
+    /// The seal of EL2's own bytes.
+    pub el2_seal: u64,
     /// EL2's devices.
     pub devices: &'a Devices,
     /// EL2's mappings.
@@ -72,6 +75,7 @@ struct Records {
     regions: Vec<RegionRecord>,
     segments: Vec<SegmentRecord>,
     ram: Vec<RamRecord>,
+    devices: Vec<DeviceRecord>,
     interrupts: Vec<u32>,
     vcpus: Vec<u16>,
     strings: Strings,
@@ -81,7 +85,7 @@ impl Records {
     fn new(system: &System, decided: Decided<'_>) -> Self {
         let ram =
             decided.space.ram.iter().map(|ram| RamRecord { pa: ram.span.start.get(), va: ram.va, size: ram.span.size });
-        let mut records = Self { ram: ram.collect(), ..Self::default() };
+        let mut records = Self { ram: ram.collect(), devices: decided.devices.records(), ..Self::default() };
         records.strings.add(&system.board.name);
         records.strings.add(&system.config_name);
         records.strings.add(&exception(system));
@@ -149,7 +153,7 @@ impl Records {
         let seals = decided.seals.get(index).map_or(&[][..], Vec::as_slice);
         let segments = partition.segments.iter().zip(places).zip(seals);
         let records = segments.map(|((segment, (source_va, target_va)), seal)| SegmentRecord {
-            source_va: *source_va,
+            source_va: if segment.bytes.is_empty() { 0 } else { *source_va },
             target_va: *target_va,
             file_bytes: segment.bytes.len() as u64,
             zero_bytes: segment.zero_bytes,
@@ -214,6 +218,7 @@ impl Records {
             regions: array(&mut bytes, &self.regions),
             segments: array(&mut bytes, &self.segments),
             ram: array(&mut bytes, &self.ram),
+            devices: array(&mut bytes, &self.devices),
             interrupts: array(&mut bytes, &self.interrupts),
             vcpus: array(&mut bytes, &self.vcpus),
             ..header(system, decided)
@@ -231,6 +236,7 @@ impl Records {
             + size_of_val(&*self.regions)
             + size_of_val(&*self.segments)
             + size_of_val(&*self.ram)
+            + size_of_val(&*self.devices)
             + size_of_val(&*self.interrupts)
             + size_of_val(&*self.vcpus)
     }
@@ -283,6 +289,7 @@ fn header(system: &System, decided: Decided<'_>) -> PlanHeader {
         power_control: board.power.control.code(),
         uart_kind: system.console.kind.code(),
         uart_intid: system.log_interrupt().unwrap_or(0),
+        el2_seal: decided.el2_seal,
         ..PlanHeader::default()
     }
 }
@@ -296,6 +303,9 @@ struct Strings {
 
 impl Strings {
     fn add(&mut self, string: &str) -> Text {
+        if string.is_empty() {
+            return Text::default();
+        }
         if let Some(text) = self.known.get(string) {
             return *text;
         }
@@ -315,8 +325,9 @@ trait Moved {
 }
 
 impl Moved for Text {
+    /// The empty string stays at 0.
     fn moved(self, by: u32) -> Self {
-        Self { offset: self.offset + by, ..self }
+        Self { offset: if self.length == 0 { 0 } else { self.offset + by }, ..self }
     }
 }
 

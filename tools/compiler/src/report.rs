@@ -9,7 +9,7 @@ pub use map::{MapEntry, Owner, memory_map};
 use std::fmt::Write as _;
 
 use crate::image::reader::Reader;
-use crate::inspect::{ConsoleView, Inspection, PartitionView, RegionView, inspect};
+use crate::inspect::{ConsoleView, DeviceView, Inspection, MachineView, PartitionView, RegionView, inspect};
 use crate::verify::VerifyError;
 
 /// The report on `image` as one HTML page that needs no other file: `remark`, if there is one, then the picture of physical memory, then every
@@ -28,7 +28,18 @@ pub fn html(image: &[u8], remark: Option<&str>) -> Result<String, VerifyError> {
 pub fn text(inspection: &Inspection) -> String {
     let mut text = format!("board {}, loaded at {:#x}\n", inspection.board, inspection.load_address);
     inspection.partitions.iter().for_each(|partition| add_partition(&mut text, partition));
+    add_machine(&mut text, &inspection.machine);
     text
+}
+
+/// What EL2 stands on; `inspect --json` has the rest.
+fn add_machine(text: &mut String, machine: &MachineView) {
+    let mpidrs: Vec<_> = machine.cores.iter().map(|core| format!("{:#x}", core.mpidr)).collect();
+    let _ = writeln!(text, "\nEL2 (GICv{}, log on a {} UART)", machine.gic, machine.uart.kind);
+    let _ = writeln!(text, "  cores with MPIDR {}", mpidrs.join(", "));
+    for DeviceView { kind, pa, size: bytes, .. } in &machine.devices {
+        let _ = writeln!(text, "  {kind:5}  [{pa:#x}..{:#x})  {}", pa + bytes, size(*bytes));
+    }
 }
 
 fn add_partition(text: &mut String, partition: &PartitionView) {

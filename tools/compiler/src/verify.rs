@@ -4,7 +4,9 @@
 //! hardware would, and compares what they reach with what the plan in the file says, party by party. [`prove`] does
 //! the same and then compares the plan with the configuration; [`crate::image::build`] gives no image away before.
 
+mod devices;
 mod el2;
+mod facts;
 mod partition;
 mod proof;
 mod reach;
@@ -12,7 +14,7 @@ mod segments;
 mod sharing;
 mod violation;
 
-use septum_plan::Plan;
+use septum_plan::{DeviceRecord, Plan};
 use septum_stage2::PaRange;
 use septum_stage2::walk::TableBytes;
 
@@ -66,6 +68,7 @@ pub struct Verified {
 struct Context<'a> {
     reader: &'a Reader<'a>,
     plan: Plan<'a>,
+    devices: &'a [DeviceRecord],
     tables: TableBytes<'a>,
     pa_range: PaRange,
 }
@@ -115,12 +118,13 @@ fn context<'a>(reader: &'a Reader<'a>) -> Result<Context<'a>, ImageError> {
     let plan = reader.plan()?;
     let tables = reader.tables(plan.header());
     let pa_range = PaRange::from_field(plan.header().pa_range).ok_or(ImageError::PaRange)?;
-    Ok(Context { reader, plan, tables, pa_range })
+    Ok(Context { reader, plan, devices: plan.devices()?, tables, pa_range })
 }
 
 fn examine(context: &Context<'_>) -> (Verified, Findings) {
     let mut findings = Findings::default();
     check_boot_block(context, &mut findings);
+    facts::check(context, &mut findings);
     let records = context.plan.partitions().iter();
     let partitions: Vec<_> = records.map(|record| partition::check(context, record, &mut findings)).collect();
     sharing::check(context, &partitions, &mut findings);
@@ -166,7 +170,7 @@ fn check_boot_block(context: &Context<'_>, findings: &mut Findings) {
         ("the run root", block.run_root == header.run_root),
         ("TCR_EL2", block.tcr == header.tcr),
         ("MAIR_EL2", block.mair == header.mair),
-        ("the console", block.uart_kind == u32::from(header.uart_kind)),
+        ("the console's kind", block.uart_kind == u32::from(header.uart_kind)),
     ];
     for (fact, _) in facts.iter().filter(|(_, agree)| !agree) {
         findings.add(Violation::BootBlock(fact));

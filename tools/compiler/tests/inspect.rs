@@ -24,7 +24,8 @@ fn a_partition_on_a_40_bit_board_has_two_concatenated_level_1_tables() {
     assert_eq!(
         two["regions"][2],
         json!({
-            "name": "telemetry", "kind": "channel", "ipa": 0x6000_0000, "pa": 0x7e00_0000, "size": 0x1_0000, "access": "rw"
+            "name": "telemetry", "kind": "channel", "ipa": 0x6000_0000, "pa": 0x7e00_0000, "size": 0x1_0000, "access": "rw",
+            "line": 9
         })
     );
     let mut facts = two.clone();
@@ -33,7 +34,13 @@ fn a_partition_on_a_40_bit_board_has_two_concatenated_level_1_tables() {
         facts,
         json!({
             "name": "two", "cpus": [1], "vmid": 2, "vtcr": 0x8002_3558_u64, "granule": 4096, "ipa_bits": 40,
-            "start_level": 1, "root_tables": 2, "table_bytes": 2 * 4096 + 3 * 4096, "entry": 0x4000_0000, "interrupts": []
+            "start_level": 1, "root_tables": 2, "table_bytes": 2 * 4096 + 3 * 4096, "entry": 0x4000_0000,
+            "arguments": [0, 0, 0, 0], "line": 3, "traps_physical_timer": false, "interrupts": [],
+            "interrupt_controller": { "distributor": 0x800_0000, "redistributors": 0x80a_0000 },
+            "segments": [
+                { "ipa": 0x4000_0000, "bytes": 0x1234, "zeroes": 0x20_0000 - 0x1234, "kept": 0 },
+                { "ipa": 0x4020_0000, "bytes": 0, "zeroes": 0x3000, "kept": 0 }
+            ]
         })
     );
 }
@@ -49,7 +56,10 @@ fn a_partition_on_a_44_bit_board_starts_at_level_0() {
 #[test]
 fn every_number_is_an_integer_and_every_key_is_known() {
     let keys = "board load_address partitions name cpus vmid vtcr vttbr granule ipa_bits start_level root_tables \
-                table_bytes entry regions kind ipa pa size access interrupts";
+                table_bytes entry arguments line traps_physical_timer interrupt_controller distributor redistributors \
+                regions kind ipa pa size access segments bytes zeroes kept interrupts config machine text_offset el2_bytes \
+                pa_range gic core_start power_control counter_hz uart clock_hz baud interrupt cores mpidr partition vcpu \
+                release_va ram devices va el2 board";
     let mut open = vec![inspection(0)];
     while let Some(value) = open.pop() {
         match value {

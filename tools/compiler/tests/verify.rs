@@ -254,7 +254,7 @@ fn the_log_uarts_interrupt_is_nobody_elses_and_the_configurations() {
         plan[..size_of::<PlanHeader>()].copy_from_slice(header.as_bytes());
     };
     let found = found_in_plan(&system, change);
-    assert_eq!(found, format!("interrupt {owned} belongs to both `EL2` and `three`"));
+    assert!(found.contains(&format!("interrupt {owned} belongs to both `EL2` and `three`")), "{found}");
 }
 
 #[test]
@@ -333,7 +333,8 @@ fn an_image_of_another_configuration_is_not_proved() {
     );
     assert_eq!(
         changed(|s| log_uart(s).interrupts.clear()),
-        "board: image and configuration disagree about the console's interrupt"
+        "board: image and configuration disagree about the console's interrupt; \
+         board: image and configuration disagree about the devices"
     );
     assert_eq!(changed(|s| s.board.ram[0].size += 0x1000), "board: image and configuration disagree about the RAM");
 }

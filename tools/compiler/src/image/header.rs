@@ -19,6 +19,8 @@ pub const TEXT_OFFSET: usize = 8;
 pub const IMAGE_SIZE: usize = 16;
 /// Where `flags` stand.
 pub const FLAGS: usize = 24;
+/// `res2` to `res4`; the word behind the magic number is reserved, too.
+const RESERVED: std::ops::Range<usize> = 32..MAGIC_OFFSET;
 /// The alignment of the base, and of the load address, in bytes.
 pub const ALIGNMENT: u64 = 2 << 20;
 /// Flags: little-endian, 4 KiB pages, near the start of RAM.
@@ -33,6 +35,7 @@ pub(super) fn check_load(board: &Board) -> Result<(), BuildError> {
 /// Fills the header in `image`'s first bytes, the code words apart.
 pub(super) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
     const _: () = assert!(MAGIC_OFFSET + MAGIC.len() <= boot::OFFSET);
+    image[TEXT_OFFSET..boot::OFFSET].fill(0);
     for (offset, value) in [(TEXT_OFFSET, text_offset_of(board)), (IMAGE_SIZE, memory_bytes), (FLAGS, FLAGS_STATIC)] {
         image[offset..offset + 8].copy_from_slice(&value.to_le_bytes());
     }
@@ -48,6 +51,10 @@ pub(super) fn is_present(image: &[u8]) -> bool {
 pub(super) fn check(image: &[u8], memory_bytes: u64) -> Result<(), &'static str> {
     if field(image, FLAGS) != Some(FLAGS_STATIC) {
         return Err("flags field");
+    }
+    let reserved = [RESERVED, MAGIC_OFFSET + MAGIC.len()..boot::OFFSET];
+    if reserved.into_iter().any(|bytes| image.get(bytes).is_none_or(|bytes| bytes.iter().any(|byte| *byte != 0))) {
+        return Err("reserved field, which must be zero");
     }
     (field(image, IMAGE_SIZE) == Some(memory_bytes)).then_some(()).ok_or("image_size")
 }

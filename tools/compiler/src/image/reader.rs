@@ -5,7 +5,7 @@ use septum_stage2::Pa;
 use septum_stage2::walk::TableBytes;
 use zerocopy::{FromBytes, IntoBytes};
 
-use super::header;
+use super::{form, header};
 use crate::el2_elf::PAGE;
 
 /// Why bytes are no image that a board would start.
@@ -49,6 +49,9 @@ pub enum ImageError {
     /// The plan is damaged.
     #[error("its plan is damaged: {0}")]
     Plan(#[from] PlanError),
+    /// The plan can be read, but is not as Septum writes plans.
+    #[error("its plan is malformed: {0}")]
+    Form(String),
 }
 
 /// An image whose header, boot block and seals are right.
@@ -72,7 +75,8 @@ impl<'a> Reader<'a> {
         let block = block(image)?;
         header::check(image, block.memory_bytes).map_err(ImageError::HeaderField)?;
         let sealed = sealed(image, &block).ok_or(ImageError::SealedRange)?;
-        Plan::parse(sealed.as_bytes(), block.sealed)?;
+        let plan = Plan::parse(sealed.as_bytes(), block.sealed)?;
+        form::check(&plan, sealed.as_bytes()).map_err(ImageError::Form)?;
         Ok(Self { image, block, sealed })
     }
 

@@ -3,16 +3,15 @@
 //! That no partition's memory is among it follows together with [`super::sharing`]: everything that the run root maps
 //! is shown to lie in EL2's memory or EL2's devices, and those are shown to be disjoint from what partitions reach.
 
-use septum_plan::frames::GICR_BYTES;
 use septum_plan::record::{OWNER_BOARD, OWNER_EL2};
-use septum_plan::{GicVersion, PartitionRecord, RegionKind, RegionRecord, space};
+use septum_plan::{PartitionRecord, RegionKind, RegionRecord, space};
 use septum_stage2::stage1_walker::Stage1Walker;
 use septum_stage2::{Access, Memory};
 
-use super::Context;
 use super::partition::access;
 use super::reach::{Reach, Reached};
 use super::violation::{Findings, Range, Tables, Violation};
+use super::{Context, devices};
 use crate::el2_elf::PAGE;
 
 /// What EL2's roots reach.
@@ -31,7 +30,7 @@ const RUN: Range = Range { start: 0, end: space::RAM_VA };
 const RAM: Range = Range { start: space::RAM_VA, end: space::LOADER_VA };
 const LOADER: Range = Range { start: space::LOADER_VA, end: 1 << space::VA_BITS };
 const CORES: Range = Range { start: space::CORES_VA, end: space::DEVICES_VA };
-const DEVICES: Range = Range { start: space::DEVICES_VA, end: space::DEVICES_VA_END };
+pub(super) const DEVICES: Range = Range { start: space::DEVICES_VA, end: space::DEVICES_VA_END };
 
 /// Walks all of EL2's roots.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) -> El2Reach {
@@ -66,18 +65,18 @@ fn walk(context: &Context<'_>, tables: Tables, root: u64, findings: &mut Finding
 }
 
 /// A root being judged.
-struct Root<'a> {
+pub(super) struct Root<'a> {
     tables: Tables,
-    reached: &'a Reached,
+    pub reached: &'a Reached,
     run: &'a Reached,
 }
 
 impl Root<'_> {
-    fn refuse(&self, reach: Reach, why: &'static str, findings: &mut Findings) {
+    pub fn refuse(&self, reach: Reach, why: &'static str, findings: &mut Findings) {
         findings.add(Violation::El2Reach { tables: self.tables.clone(), reach, why });
     }
 
-    fn missing(&self, what: &'static str, va: u64, findings: &mut Findings) {
+    pub fn missing(&self, what: &'static str, va: u64, findings: &mut Findings) {
         findings.add(Violation::El2Missing { tables: self.tables.clone(), what, va });
     }
 
@@ -119,7 +118,7 @@ fn check_run(context: &Context<'_>, run: &Reached, findings: &mut Findings) {
     root.check_exact("EL2's first page", normal(space::IMAGE_VA, block.load, PAGE, Access::RX), findings);
     check_image(context, &root, image, findings);
     check_cores(context, &root, findings);
-    check_devices(context, &root, findings);
+    devices::check(context, &root, findings);
     let mut windows = [boot_page, image, CORES, DEVICES, plan];
     windows.sort_by_key(|window| window.start);
     let mut done = 0;
@@ -178,75 +177,9 @@ fn check_cores(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) 
     used.sort_by_key(|range| range.start);
     let disjoint = used.windows(2).all(|pair| pair[0].end <= pair[1].start);
     let inside = used.iter().all(|range| memory.contains(*range));
-    if !disjoint || !inside || mapped != used.iter().map(|range| range.end - range.start).sum::<u64>() {
+    let total: u64 = used.iter().map(|range| range.end - range.start).sum();
+    if !disjoint || !inside || mapped != total || memory.end - memory.start != total {
         root.missing("each core's own memory, and nothing else,", space::CORES_VA, findings);
-    }
-}
-
-/// Every device page is one of EL2's devices, with an unmapped page before the next.
-fn check_devices(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) {
-    let block = context.reader.block();
-    let memory = Range::new(block.load, block.memory_bytes);
-    let is_el2s = |kind, range| {
-        context.plan.regions().iter().any(|region| {
-            let own = region.owner == OWNER_EL2 && RegionKind::from_code(region.kind) == Some(kind);
-            own && Range::new(region.pa, region.size).contains(range)
-        })
-    };
-    let mut done = space::DEVICES_VA;
-    for reach in root.reached.within(DEVICES) {
-        if reach.access != Access::RW || reach.memory != Memory::Device {
-            root.refuse(reach, "is not mapped as a device", findings);
-        }
-        if !is_el2s(RegionKind::Device, reach.outputs()) || memory.overlaps(reach.outputs()) {
-            root.refuse(reach, "is no device of EL2", findings);
-        }
-        if reach.input < done + PAGE {
-            root.refuse(reach, "has no guard page before it", findings);
-        }
-        done = reach.inputs().end;
-    }
-    if done > DEVICES.end - PAGE {
-        root.missing("the guard page of the last device", done, findings);
-    }
-    check_device_pointers(context, root, findings);
-    check_redistributors(context, root, findings);
-}
-
-/// The plan's device addresses lead to mapped device registers; the console's to the same as the boot block's.
-fn check_device_pointers(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) {
-    let header = context.plan.header();
-    let frames = [header.gicd_va, header.gicc_va, header.gich_va, header.power_va];
-    for va in frames.into_iter().filter(|va| *va != 0) {
-        if !(DEVICES.start..DEVICES.end).contains(&va) || root.reached.find(va).is_none() {
-            root.missing("a device", va, findings);
-        }
-    }
-    if root.reached.pa_of(header.uart_va) != Some(context.reader.block().uart) {
-        root.missing("the console", header.uart_va, findings);
-    }
-}
-
-/// The plan's pieces of GICR are mapped as EL2 looks through them: whole, in a row, and enough for all cores.
-fn check_redistributors(context: &Context<'_>, root: &Root<'_>, findings: &mut Findings) {
-    let header = context.plan.header();
-    let slots = u64::from(header.gicr_slots);
-    let fits = match context.plan.gic() {
-        GicVersion::V2 => slots == 0 && header.gicr_va == 0,
-        GicVersion::V3 => slots >= context.plan.cores().len() as u64,
-    };
-    if !fits {
-        root.missing("a redistributor for each core, and none without need,", header.gicr_va, findings);
-    }
-    let first = root.reached.pa_of(header.gicr_va).unwrap_or_default();
-    for slot in 0..slots {
-        let va = header.gicr_va.saturating_add(slot.saturating_mul(space::GICR_STRIDE));
-        let pa = first.saturating_add(slot.saturating_mul(GICR_BYTES));
-        let piece = root.reached.find(va).filter(|reach| reach.input == va && DEVICES.has(va));
-        if piece.is_none_or(|reach| (reach.pa, reach.size) != (pa, GICR_BYTES)) {
-            root.missing("a redistributor", va, findings);
-            return;
-        }
     }
 }
 
@@ -262,8 +195,16 @@ fn check_boot(context: &Context<'_>, run: &Reached, boot: &Reached, findings: &m
         }
         root.check_exact("RAM", expected, findings);
     }
+    let mut release_pages = 0;
     for reach in boot.within(RAM).filter(|reach| reach.access != Access::R || reach.memory != Memory::Normal) {
         check_release_page(context, &root, reach, findings);
+        release_pages += 1;
+    }
+    let recorded = context.plan.regions().iter().filter(|region| is_spin_table(region)).count();
+    let mapped = |va| boot.find(va).is_some_and(|reach| reach.access == Access::RW && RAM.has(va));
+    let releases = context.plan.cores().iter().map(|core| core.release_va).filter(|va| *va != 0);
+    if recorded != release_pages || !releases.into_iter().all(mapped) {
+        root.missing("each spin-table page, and nothing else,", RAM.start, findings);
     }
     let writable = |reach: &Reach| if reach.access.write { reach.size } else { 0 };
     let mapped: u64 = boot.within(RAM).map(|reach| reach.size - writable(&reach)).sum();
@@ -281,13 +222,15 @@ fn firmware<'a>(context: &'a Context<'a>) -> impl Iterator<Item = Range> + 'a {
     carve_outs.map(|region| Range::new(region.pa, region.size))
 }
 
+fn is_spin_table(region: &RegionRecord) -> bool {
+    region.owner == OWNER_EL2 && RegionKind::from_code(region.kind) == Some(RegionKind::CarveOut)
+}
+
 /// The only writable pages of the boot root that the run root lacks hold the cores' release addresses.
 fn check_release_page(context: &Context<'_>, root: &Root<'_>, reach: Reach, findings: &mut Findings) {
     let used = context.plan.cores().iter().any(|core| core.release_va != 0 && reach.inputs().has(core.release_va));
-    let recorded = context.plan.regions().iter().any(|region| {
-        let spin_table = region.owner == OWNER_EL2 && RegionKind::from_code(region.kind) == Some(RegionKind::CarveOut);
-        spin_table && Range::new(region.pa, region.size) == reach.outputs()
-    });
+    let mut regions = context.plan.regions().iter().filter(|region| is_spin_table(region));
+    let recorded = regions.any(|region| Range::new(region.pa, region.size) == reach.outputs());
     let fits = reach.size == PAGE && reach.access == Access::RW && reach.memory == Memory::NonCacheable;
     let block = context.reader.block();
     let outside = !Range::new(block.load, block.memory_bytes).overlaps(reach.outputs());

@@ -6,9 +6,9 @@ use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::walker::Walker;
 use septum_stage2::{Access, Memory};
 
-use super::Context;
 use super::reach::{Reach, Reached};
 use super::violation::{Findings, Range, Tables, Violation};
+use super::{Context, devices};
 
 /// What one partition reaches.
 #[derive(Clone, Debug)]
@@ -105,7 +105,8 @@ impl One<'_> {
     fn check_moved(&self, masters: &[String], findings: &mut Findings) {
         let Some(master) = masters.first() else { return };
         let regions = self.context.plan.regions_of(self.partition).iter();
-        for region in regions.filter(|region| region.ipa != region.pa && region.ipa != self.partition.gicc_ipa) {
+        let gicv = |region| devices::is_cpu_interface(self.context, self.partition, region);
+        for region in regions.filter(|region| region.ipa != region.pa && !gicv(region)) {
             let (partition, master, region) = (self.name.to_owned(), master.clone(), self.region_name(region));
             findings.add(Violation::Moved { partition, master, region });
         }

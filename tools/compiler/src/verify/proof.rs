@@ -4,7 +4,7 @@
 
 use septum_plan::frames::GICR_BYTES;
 use septum_plan::record::{ACCESS_BUS_MASTER, NO_ADDRESS, flag};
-use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
+use septum_plan::{DeviceKind, PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::{Ipa, Pa};
 
 use super::violation::{Findings, Range, Violation};
@@ -53,6 +53,7 @@ fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> V
         ("the counter's frequency", header.counter_hz == board.counter_hz.unwrap_or(0)),
         ("the way to start cores", context.plan.core_start() == board.core_start),
         ("the cores", cores_agree(board, context, verified)),
+        ("the devices", devices_agree(system, context)),
         ("the carve-outs", board.carve_outs.iter().all(|carve_out| has_carve_out(context, carve_out.span))),
         ("the RAM", ram_agrees(board, context)),
     ]
@@ -106,6 +107,29 @@ fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> boo
             let release = (record.release_va != 0).then(|| verified.el2.boot.pa_of(record.release_va));
             record.mpidr == core.mpidr && release == core.release.map(|pa| Some(pa.get()))
         })
+}
+
+/// Each device's record has the board's registers, and the UART's its interrupt.
+fn devices_agree(system: &System, context: &Context<'_>) -> bool {
+    let (board, gic) = (&system.board, &system.board.gic);
+    let uart = board.devices.iter().find(|device| device.name == system.console.device);
+    let interrupt = uart.and_then(|device| device.interrupts.first()).copied().unwrap_or(0);
+    context.devices.iter().all(|record| {
+        let span = match DeviceKind::from_code(record.kind) {
+            Some(DeviceKind::Uart) => uart.and_then(|device| device.registers.first()).copied(),
+            Some(DeviceKind::Gicd) => Some(gic.distributor),
+            Some(DeviceKind::Gicc) => gic.cpu_interface,
+            Some(DeviceKind::Gich) => gic.virtual_control,
+            Some(DeviceKind::Gicv) => gic.virtual_cpu,
+            Some(DeviceKind::Power) => board.power.registers,
+            Some(DeviceKind::Gicr) => {
+                gic.redistributors.map(|all| PaSpan { size: all.size / GICR_BYTES * GICR_BYTES, ..all })
+            }
+            None => None,
+        };
+        let intid = if DeviceKind::from_code(record.kind) == Some(DeviceKind::Uart) { interrupt } else { 0 };
+        record.intid == intid && span.is_some_and(|span| (record.pa, record.bytes) == (span.start.get(), span.size))
+    })
 }
 
 fn has_carve_out(context: &Context<'_>, span: PaSpan) -> bool {

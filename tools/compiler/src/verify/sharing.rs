@@ -2,16 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use septum_plan::record::{NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2};
-use septum_plan::{GicVersion, RegionKind, RegionRecord};
+use septum_plan::record::{NO_PARTITION, OWNER_BOARD, OWNER_EL2};
+use septum_plan::{RegionKind, RegionRecord};
 
-use super::Context;
 use super::partition::PartitionReach;
 use super::violation::{Findings, Range, Violation};
-
-/// Most bytes of a region that maps GICv2's virtual CPU interface (GICV): two pages, of 64 KiB where its halves are spaced
-/// so.
-const GICV_BYTES_MAX: u64 = 0x2_0000;
+use super::{Context, devices};
 
 /// Physical memory that somebody reaches or owns.
 struct Claim<'a> {
@@ -98,22 +94,22 @@ fn may_share(context: &Context<'_>, one: &Claim<'_>, other: &Claim<'_>) -> bool 
         return one.partition.is_none() && other.partition.is_none();
     };
     let (Some(a), Some(b)) = (one.region, other.region) else { return false };
-    if first == second || (a.pa, a.kind) != (b.pa, b.kind) {
+    if first == second || a.kind != b.kind {
         return false;
     }
     match RegionKind::from_code(a.kind) {
-        Some(RegionKind::Channel) => a.size == b.size && context.plan.text(a.name) == context.plan.text(b.name),
+        Some(RegionKind::Channel) => {
+            (a.pa, a.size) == (b.pa, b.size) && context.plan.text(a.name) == context.plan.text(b.name)
+        }
         Some(RegionKind::Device) => is_gicv(context, first, a) && is_gicv(context, second, b),
         _ => false,
     }
 }
 
-/// Whether `region` is where partition `index` sees GICv2's CPU interface. The hardware behind it, GICV, is banked by
-/// core, and no core belongs to two partitions. Nothing else may lie in the region: it is no longer than one granule page
-/// (64 KiB at most) per half of GICV.
+/// Whether `region` is where partition `index` sees GICv2's CPU interface.
 fn is_gicv(context: &Context<'_>, index: usize, region: &RegionRecord) -> bool {
-    let at = context.plan.partitions().get(index).map_or(NO_ADDRESS, |partition| partition.gicc_ipa);
-    context.plan.gic() == GicVersion::V2 && at != NO_ADDRESS && region.ipa == at && region.size <= GICV_BYTES_MAX
+    let partition = context.plan.partitions().get(index);
+    partition.is_some_and(|partition| devices::is_cpu_interface(context, partition, region))
 }
 
 fn name(context: &Context<'_>, claim: &Claim<'_>) -> String {

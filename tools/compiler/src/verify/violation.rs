@@ -254,6 +254,33 @@ pub enum Violation {
         /// Those that the regions' bus masters make.
         right: String,
     },
+    /// A device that EL2 cannot drive, or that no partition may see.
+    #[error("{device} at {range} {why}")]
+    Device {
+        /// Which.
+        device: &'static str,
+        /// Its registers' physical addresses.
+        range: Range,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// A partition without the interrupt controller's CPU interface, or with another thing in its place.
+    #[error("partition `{partition}` does not see GICV, and nothing else, where its CPU interface is")]
+    CpuInterface {
+        /// Its name.
+        partition: String,
+    },
+    /// Memory outside RAM, or registers in it.
+    #[error("region `{region}` at {range} is memory outside RAM, or a device in it")]
+    Place {
+        /// The region.
+        region: String,
+        /// Its physical addresses.
+        range: Range,
+    },
+    /// Two places of the image do not tell the same.
+    #[error("the image contradicts itself: {0}")]
+    Facts(&'static str),
     /// Boot block, plan and tables do not tell the same.
     #[error("boot block and plan disagree about {0}")]
     BootBlock(&'static str),

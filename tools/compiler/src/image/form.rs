@@ -1,0 +1,199 @@
+//! The form of a plan: every byte of it belongs to one record or string, and every bit means something.
+//!
+//! Arrays follow each other from the header on, partitions' shares of an array likewise, strings behind the arrays, zeroes
+//! behind the strings. So nothing is hidden in a plan, no two records are the same bytes, and whatever looks through all
+//! partitions' shares passes each record once. What a field *says* is [`crate::verify`]'s question.
+
+use std::ops::Range;
+
+use septum_plan::affinity::AFFINITY;
+use septum_plan::record::{
+    ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2,
+    flag,
+};
+use septum_plan::{
+    CoreRecord, DeviceKind, DeviceRecord, PartitionRecord, Plan, PlanHeader, RamRecord, RegionKind, RegionRecord,
+    SegmentRecord, Slice, Text,
+};
+
+use crate::el2_elf::PAGE;
+
+/// What is wrong, as the end of a sentence about the plan.
+type Checked = Result<(), String>;
+/// Which share of an array a partition has.
+type Share = fn(&PartitionRecord) -> Slice;
+
+/// Most partitions: VMIDs have eight bits, and 0 is nobody's.
+const PARTITIONS_MAX: usize = 255;
+/// No address of a device, physical or EL2's, has more bits than Armv8-A's physical addresses (Arm ARM D8.1.6: 52).
+const ADDRESS_END: u64 = 1 << 52;
+/// All rights that a region can have.
+const ACCESS: u8 = ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE | ACCESS_BUS_MASTER;
+/// All flags that a partition can have.
+const FLAGS: u16 = flag::TRAP_PHYSICAL_TIMER;
+
+/// Checks the form of `plan`, which `bytes` hold.
+///
+/// # Errors
+/// The first thing that Septum would not have written.
+pub(super) fn check(plan: &Plan<'_>, bytes: &[u8]) -> Checked {
+    let records = check_arrays(plan.header())?;
+    check_strings(plan, bytes, records)?;
+    check_shares(plan)?;
+    plan.cores().iter().enumerate().try_for_each(|(index, core)| check_core(index, core))?;
+    plan.partitions().iter().try_for_each(|partition| check_partition(plan, partition))?;
+    check_regions(plan)?;
+    let devices = plan.devices().map_err(|error| error.to_string())?;
+    devices.iter().enumerate().try_for_each(|(index, device)| check_device(index, device))
+}
+
+fn must(holds: bool, what: impl FnOnce() -> String) -> Checked {
+    if holds { Ok(()) } else { Err(what()) }
+}
+
+/// Arrays follow each other; where the last one ends.
+fn check_arrays(header: &PlanHeader) -> Result<usize, String> {
+    let arrays: [(&str, Slice, usize); 8] = [
+        ("cores", header.cores, size_of::<CoreRecord>()),
+        ("partitions", header.partitions, size_of::<PartitionRecord>()),
+        ("regions", header.regions, size_of::<RegionRecord>()),
+        ("segments", header.segments, size_of::<SegmentRecord>()),
+        ("ram", header.ram, size_of::<RamRecord>()),
+        ("devices", header.devices, size_of::<DeviceRecord>()),
+        ("interrupts", header.interrupts, size_of::<u32>()),
+        ("vcpus", header.vcpus, size_of::<u16>()),
+    ];
+    let mut end = size_of::<PlanHeader>();
+    for (name, array, size) in arrays {
+        must(array.offset as usize == end, || format!("array `{name}` does not begin where the one before ends"))?;
+        end = end.saturating_add((array.count as usize).saturating_mul(size));
+    }
+    Ok(end)
+}
+
+/// From byte `start` on there are strings without gaps, and zeroes up to the next page, where the plan ends.
+fn check_strings(plan: &Plan<'_>, bytes: &[u8], start: usize) -> Checked {
+    let header = plan.header();
+    let names = plan.partitions().iter().map(|partition| partition.name);
+    let mut texts = vec![header.board, header.config, header.exception];
+    texts.extend(names.chain(plan.regions().iter().map(|region| region.name)));
+    texts.sort_unstable_by_key(|text| (text.offset, text.length));
+    texts.dedup();
+    let mut end = start;
+    for Text { offset, length } in texts {
+        let place = if length == 0 { 0 } else { end };
+        must(offset as usize == place, || format!("a string at byte {offset:#x} is not behind the one before"))?;
+        end = end.saturating_add(length as usize);
+    }
+    let plan_end = end.checked_next_multiple_of(PAGE as usize);
+    let fits = plan_end.map(|end| end as u64) == Some(header.plan_bytes);
+    must(fits, || format!("it has {:#x} bytes, but its strings end at {end:#x}", header.plan_bytes))?;
+    must(is_zero(bytes, end..header.plan_bytes as usize), || "the bytes behind its strings are not zero".to_owned())
+}
+
+fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
+    bytes.get(range).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
+}
+
+/// The partitions' shares of an array follow each other and make it up; of the regions, the first part.
+fn check_shares(plan: &Plan<'_>) -> Checked {
+    must(plan.partitions().len() <= PARTITIONS_MAX, || format!("it has more than {PARTITIONS_MAX} partitions"))?;
+    let shares: [(&str, Share, Slice); 4] = [
+        ("cores", |partition| partition.vcpus, plan.header().vcpus),
+        ("regions", |partition| partition.regions, Slice { count: own_regions(plan), ..plan.header().regions }),
+        ("segments", |partition| partition.segments, plan.header().segments),
+        ("interrupts", |partition| partition.interrupts, plan.header().interrupts),
+    ];
+    for (name, share, whole) in shares {
+        let mut end = 0_u32;
+        for partition in plan.partitions() {
+            let share = share(partition);
+            let name = || format!("{} do not follow those of the one before", whose(plan, partition, name));
+            must(share.offset == end, name)?;
+            end = end.saturating_add(share.count);
+        }
+        must(end == whole.count, || format!("{} of its {} {name} are a partition's", end, whole.count))?;
+    }
+    Ok(())
+}
+
+/// How many of the first regions are partitions'.
+fn own_regions(plan: &Plan<'_>) -> u32 {
+    let foreign = |region: &RegionRecord| region.owner == OWNER_EL2 || region.owner == OWNER_BOARD;
+    plan.regions().iter().take_while(|region| !foreign(region)).count() as u32
+}
+
+fn whose(plan: &Plan<'_>, partition: &PartitionRecord, what: &str) -> String {
+    format!("the {what} of partition `{}`", plan.text(partition.name))
+}
+
+fn check_core(index: usize, core: &CoreRecord) -> Checked {
+    let CoreRecord { mpidr, partition, vcpu, reserved, .. } = core;
+    must(*reserved == [0; 3], || format!("core {index} has reserved bits"))?;
+    must(mpidr & !AFFINITY == 0, || {
+        format!("core {index} has bits {:#x}, which are no affinity's", mpidr & !AFFINITY)
+    })?;
+    must(*partition != NO_PARTITION || *vcpu == 0, || format!("core {index} is nobody's virtual core {vcpu}"))
+}
+
+fn check_partition(plan: &Plan<'_>, partition: &PartitionRecord) -> Checked {
+    let (flags, reserved) = (partition.flags & !FLAGS, partition.reserved);
+    must(flags == 0, || format!("{} are unknown: {flags:#x}", whose(plan, partition, "flags")))?;
+    must(reserved == 0, || format!("{} are not zero: {reserved:#x}", whose(plan, partition, "reserved bits")))?;
+    let has_console = partition.console_ipa != NO_ADDRESS;
+    must(has_console == (partition.console_intid != 0), || {
+        format!(
+            "{} has an address without an interrupt, or an interrupt without one",
+            whose(plan, partition, "console")
+        )
+    })?;
+    let segments = plan.segments(partition).iter();
+    let nothing = |segment: &SegmentRecord| segment.file_bytes == 0 && segment.source_va != 0;
+    must(!segments.into_iter().any(nothing), || {
+        format!("{} have a source for no bytes", whose(plan, partition, "segments"))
+    })
+}
+
+/// Partitions' regions come first, then EL2's, then the board's; each has only what its owner's have.
+fn check_regions(plan: &Plan<'_>) -> Checked {
+    for (index, partition) in plan.partitions().iter().enumerate() {
+        for region in plan.regions_of(partition) {
+            let fits = usize::from(region.owner) == index && has_own_form(region);
+            must(fits, || {
+                format!("region `{}` is none of partition `{}`", plan.text(region.name), plan.text(partition.name))
+            })?;
+        }
+    }
+    let foreign = plan.regions().get(own_regions(plan) as usize..).unwrap_or(&[]);
+    must(foreign.is_sorted_by_key(|region| region.owner), || "EL2's regions do not lie before the board's".to_owned())?;
+    let wrong = foreign.iter().find(|region| !has_foreign_form(region));
+    wrong.map_or(Ok(()), |region| Err(format!("region `{}` is neither EL2's nor the board's", plan.text(region.name))))
+}
+
+fn has_own_form(region: &RegionRecord) -> bool {
+    let kind = match RegionKind::from_code(region.kind) {
+        Some(RegionKind::Device) => true,
+        Some(RegionKind::Memory | RegionKind::Channel) => region.access & ACCESS_BUS_MASTER == 0,
+        _ => false,
+    };
+    kind && region.access & !ACCESS == 0
+}
+
+/// Of EL2's and the board's regions, only the parts of EL2's image have rights.
+fn has_foreign_form(region: &RegionRecord) -> bool {
+    let rights = match (region.owner, RegionKind::from_code(region.kind)) {
+        (OWNER_EL2, Some(RegionKind::El2)) => ACCESS & !ACCESS_BUS_MASTER,
+        (OWNER_EL2 | OWNER_BOARD, Some(RegionKind::Device | RegionKind::CarveOut)) => 0,
+        _ => return false,
+    };
+    region.access & !rights == 0 && region.ipa == NO_ADDRESS && region.line == 0
+}
+
+fn check_device(index: usize, device: &DeviceRecord) -> Checked {
+    let kind = DeviceKind::from_code(device.kind).ok_or_else(|| format!("device {index} is of unknown kind"))?;
+    let ends = |first: u64| first.checked_add(device.bytes).is_some_and(|end| end <= ADDRESS_END);
+    let ends = ends(device.pa) && ends(device.va);
+    must(device.reserved == [0; 3], || format!("device {index} has reserved bits"))?;
+    must(ends && device.bytes != 0, || format!("device {index} has no bytes, or ends behind all addresses"))?;
+    must(device.intid == 0 || kind == DeviceKind::Uart, || format!("device {index} is no UART and has an interrupt"))
+}
