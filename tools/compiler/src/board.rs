@@ -3,12 +3,13 @@
 mod check;
 mod raw;
 mod read;
+mod registers;
 
 use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::{Granule, Pa, PaRange};
 
-pub use check::REDISTRIBUTOR_BYTES;
 pub use read::{Wanted, read};
+pub use registers::REDISTRIBUTOR_BYTES;
 
 /// A half-open range of physical memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -60,6 +60,12 @@ fn every_code_is_broken_by_some_bad_configuration() {
     assert!(missing.is_empty(), "no bad configuration breaks {missing:?}");
 }
 
+#[test]
+fn every_rule_has_a_code_of_its_own() {
+    let texts: BTreeSet<_> = Code::ALL.iter().map(|code| code.text()).collect();
+    assert_eq!(texts.len(), Code::ALL.len());
+}
+
 fn codes(problems: &Problems) -> Vec<Code> {
     problems.iter().map(|problem| problem.code).collect()
 }

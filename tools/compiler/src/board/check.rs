@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use septum_plan::affinity::AFFINITY;
-use septum_plan::{CoreStart, GicVersion, frames, space};
+use septum_plan::{CoreStart, space};
 use septum_stage2::PaRange;
 
 use super::raw::{Raw, RawDevice};
+use super::registers;
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::{Range, suggest};
@@ -22,11 +23,6 @@ const SPIS_MAX: u32 = 988;
 const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
 /// Bytes of a release address.
 const RELEASE_BYTES: u64 = 8;
-/// Bytes of a redistributor without virtual LPIs.
-pub const REDISTRIBUTOR_BYTES: u64 = frames::GICR_BYTES;
-/// Most bytes of all redistributors: EL2 maps all, in at most half of its devices' window, to look for each core's.
-const REDISTRIBUTORS_BYTES_MAX: u64 =
-    (space::DEVICES_VA_END - space::DEVICES_VA) / 2 / space::GICR_STRIDE * REDISTRIBUTOR_BYTES;
 
 /// Reports every contradiction; the PARange where nothing is wrong.
 pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
@@ -35,7 +31,8 @@ pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
     check_ranges(raw, pa_range, problems);
     check_load(raw, problems);
     check_cores(raw, problems);
-    check_gic(raw, problems);
+    registers::check(raw, problems);
+    check_spis(raw, problems);
     check_interrupts(raw, problems);
     check_consoles(raw, problems);
     (problems.len() == before).then_some(pa_range?)
@@ -178,62 +175,10 @@ fn check_releases(raw: &Raw, problems: &mut Problems) {
     }
 }
 
-fn check_gic(raw: &Raw, problems: &mut Problems) {
-    let gic = &raw.gic;
-    let v2 = [
-        ("cpu-interface", gic.cpu_interface),
-        ("virtual-control", gic.virtual_control),
-        ("virtual-cpu", gic.virtual_cpu),
-    ];
-    let v3 = [("redistributors", gic.redistributors)];
-    let (needed, foreign): (&[_], &[_]) = match gic.version.value {
-        GicVersion::V2 => (&v2, &v3),
-        GicVersion::V3 => (&v3, &v2),
-    };
-    for (key, _) in needed.iter().filter(|(_, range)| range.is_none()) {
-        let problem =
-            Problem::new(Code::BoardGic, gic.version.span, format!("the interrupt controller has no `{key}`"));
-        problems.add(problem.here("this version has it"));
-    }
-    for (key, range) in foreign {
-        let Some(range) = range else { continue };
-        let problem = Problem::new(Code::BoardGic, range.span, format!("this interrupt controller has no `{key}`"));
-        problems.add(problem.label(gic.version.span, "as of its version"));
-    }
-    check_gic_sizes(raw, problems);
-}
-
-fn check_gic_sizes(raw: &Raw, problems: &mut Problems) {
-    let bytes = REDISTRIBUTOR_BYTES * raw.cores.value.len() as u64;
-    if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size < bytes) {
-        let problem = Problem::new(Code::BoardGic, frames.span, "fewer redistributors than cores");
-        problems.add(problem.here(format!("{} cores need {} bytes", raw.cores.value.len(), show::address(bytes))));
-    }
-    if let Some(frames) = raw.gic.redistributors.filter(|frames| frames.value.size > REDISTRIBUTORS_BYTES_MAX) {
-        let problem = Problem::new(Code::BoardGic, frames.span, "more redistributors than EL2 has room for");
-        problems.add(problem.here(format!("at most {} bytes", show::address(REDISTRIBUTORS_BYTES_MAX))));
-    }
-    check_frames(raw, problems);
+fn check_spis(raw: &Raw, problems: &mut Problems) {
     if raw.gic.spis.value > SPIS_MAX {
         let message = format!("no GIC has {} SPIs", raw.gic.spis.value);
         problems.add(Problem::new(Code::BoardGic, raw.gic.spis.span, message).here(format!("at most {SPIS_MAX}")));
-    }
-}
-
-/// EL2 drives each frame to its end, and GICv2 guests use both pages of their CPU interface.
-fn check_frames(raw: &Raw, problems: &mut Problems) {
-    let gic = &raw.gic;
-    let frames = [
-        ("distributor", Some(gic.distributor), frames::gicd_bytes(gic.version.value)),
-        ("cpu-interface", gic.cpu_interface, frames::GICC_BYTES),
-        ("virtual-control", gic.virtual_control, frames::GICH_BYTES),
-        ("virtual-cpu", gic.virtual_cpu, frames::GICC_BYTES),
-    ];
-    for (key, range, bytes) in frames {
-        let Some(range) = range.filter(|range| range.value.size < bytes) else { continue };
-        let message = format!("`{key}` of the interrupt controller is too short");
-        let problem = Problem::new(Code::BoardGic, range.span, message);
-        problems.add(problem.here(format!("this version has {} bytes", show::address(bytes))));
     }
 }
 

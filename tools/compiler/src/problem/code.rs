@@ -180,15 +180,15 @@ codes! {
     /// A device tree has one `/chosen`, and what that says is so.
     TreeChosen = "E0523",
     /// A command line has no NUL character, and for Linux at most 2047 bytes.
-    CommandLine = "E0520",
+    CommandLine = "E0524",
     /// The entry is a multiple of 4.
-    EntryOdd = "E0521",
+    EntryOdd = "E0525",
 
     /// The ranges of a board's file do not overlap each other.
     BoardOverlap = "E0601",
     /// A board loads the image at a multiple of 2 MiB in RAM.
     BoardLoad = "E0602",
-    /// A board has the frames that its interrupt controller's version has.
+    /// A board has the frames that its interrupt controller's version has, where it has them.
     BoardGic = "E0603",
     /// A board's consoles and serial lines are devices of its own with a UART kind.
     BoardConsole = "E0604",
@@ -198,4 +198,6 @@ codes! {
     BoardCores = "E0606",
     /// A board's ranges lie within its physical address size.
     BoardRange = "E0607",
+    /// EL2 can drive the registers of a board's consoles and of its power control.
+    BoardRegisters = "E0608",
 }
