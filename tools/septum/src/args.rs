@@ -99,7 +99,7 @@ pub struct RunArguments {
     /// Fail after that many seconds
     #[arg(long, value_name = "S")]
     timeout: Option<u64>,
-    /// End well as soon as a line contains this text
+    /// End well after a line that contains this text; one that has not ended counts after 300 ms of silence
     #[arg(long, value_name = "TEXT")]
     until: Option<String>,
     /// When PROMPT comes from a partition, type TEXT and Enter there (repeatable, in order): on a UART of its own, or its

@@ -2,6 +2,7 @@
 
 mod other_image;
 mod ports;
+mod screen;
 mod session;
 mod terminal;
 pub mod twin;
