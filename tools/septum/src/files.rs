@@ -1,6 +1,7 @@
 //! What a configuration can name, from where it really lies: the tree, the disk, the cache.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fs::{self, File, FileType, OpenOptions};
 use std::io::{self, Read as _};
 use std::os::unix::fs::{FileTypeExt as _, OpenOptionsExt as _};
@@ -26,6 +27,10 @@ pub struct TreeFiles {
     /// The folder that relative paths of the configuration start from.
     folder: PathBuf,
     cargo: Cargo,
+    /// The partition crates that cargo has built or refused: each is built once, however many partitions run it. Each is
+    /// built alone, too: cargo unifies the features of what it builds together, so that one partition's program would
+    /// depend on what other partitions run.
+    built: RefCell<BTreeMap<String, Result<PathBuf, FileError>>>,
     /// What the machine lacked, if anything: then it is not the configuration that is wrong.
     lack: RefCell<Option<Failure>>,
     /// What is to be said of the board's file.
@@ -41,6 +46,7 @@ impl TreeFiles {
             config: config.to_owned(),
             folder,
             cargo: Cargo::new(tree),
+            built: RefCell::default(),
             lack: RefCell::new(None),
             remark: RefCell::new(None),
         }
@@ -117,7 +123,8 @@ impl Files for TreeFiles {
         if !self.partitions().iter().any(|partition| partition == name) {
             return Err(FileError::Missing);
         }
-        let elf = self.cargo.partition(name).map_err(|failure| self.unreadable(failure))?;
+        let build = || self.cargo.partition(name).map_err(|failure| self.unreadable(failure));
+        let elf = self.built.borrow_mut().entry(name.to_owned()).or_insert_with(build).clone()?;
         load(&elf, FILE_BYTES_MAX)
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -401,6 +402,40 @@ fn without_cargo_one_message_says_what_to_do() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(said.matches("/no/such/cargo").count(), 1, "{said}");
     assert!(said.contains("help: install Rust"), "{said}");
+}
+
+/// The packages of one call of cargo. Built together they would share features, and a program would depend on its
+/// neighbours.
+fn packages(call: &str) -> String {
+    let words: Vec<_> = call.split(' ').collect();
+    let packages: Vec<_> = words.windows(2).filter(|pair| pair[0] == "--package").map(|pair| pair[1]).collect();
+    packages.join("+")
+}
+
+/// The crates that cargo is asked for, one call after the other, when `config` is checked.
+fn asked_of_cargo(folder: &Path, config: &Path) -> Vec<String> {
+    let (cargo, calls) = (folder.join("cargo"), folder.join("calls"));
+    fs::write(&cargo, "#!/bin/sh\necho \"$@\" >>\"$CALLS\"\nexec \"$REAL_CARGO\" \"$@\"\n").unwrap();
+    fs::set_permissions(&cargo, fs::Permissions::from_mode(0o755)).unwrap();
+    let mut command = command(&["check", config.to_str().unwrap()]);
+    command.env("CARGO", &cargo).env("REAL_CARGO", env!("CARGO")).env("CALLS", &calls);
+    assert_code(&command.output().unwrap(), 0);
+    let calls = fs::read_to_string(calls).unwrap();
+    calls.lines().map(packages).collect()
+}
+
+#[test]
+fn cargo_builds_each_crate_once_and_alone() {
+    let folder = folder("cargo-calls");
+    let config = folder.join("many.toml");
+    let mut text = "board = \"server-42\"\n".to_owned();
+    for core in 0..8 {
+        let image = if core == 5 { "prober" } else { "hello" };
+        let memory = "memory.ram = { ipa = 0x4000_0000, size = \"2MiB\", access = \"rwx\" }";
+        text += &format!("[partition.p{core}]\ncpus = [{core}]\nimage = \"{image}\"\n{memory}\n");
+    }
+    fs::write(&config, text).unwrap();
+    assert_eq!(asked_of_cargo(&folder, &config), ["hello", "prober"]);
 }
 
 #[test]
