@@ -1,5 +1,4 @@
 //! Why a command did not do what it was asked, sorted by what the caller can do about it: that is the exit code.
-//! (Exit code 2, for a wrong command line, is clap's.)
 
 use std::error::Error;
 use std::process::ExitCode;
@@ -15,6 +14,9 @@ pub enum Failure {
     /// As [`Failure::Input`], and everything there is to say has been said. Exit code 1.
     #[error("")]
     Reported,
+    /// The command line is wrong, and clap has said how. Exit code 2.
+    #[error("")]
+    Usage,
     /// Something is missing that only the machine's owner can provide. Exit code 3.
     #[error(transparent)]
     Environment(Box<dyn Error>),
@@ -37,7 +39,7 @@ impl Failure {
 
     /// Prints what is to be said, on stderr, and gives the exit code.
     pub fn report(&self) -> ExitCode {
-        if !matches!(self, Self::Reported | Self::Unread) {
+        if !matches!(self, Self::Reported | Self::Usage | Self::Unread) {
             output::tell(format_args!("error: {self}\n"));
         }
         ExitCode::from(self.code())
@@ -46,6 +48,7 @@ impl Failure {
     const fn code(&self) -> u8 {
         match self {
             Self::Input(_) | Self::Reported => 1,
+            Self::Usage => 2,
             Self::Environment(_) => 3,
             Self::Unread => 128 + 13,
         }

@@ -31,7 +31,11 @@ use args::{Arguments, Command};
 use failure::Failure;
 
 fn main() -> ExitCode {
-    match dispatch(Arguments::parse().command) {
+    let done = match Arguments::try_parse() {
+        Ok(arguments) => dispatch(arguments.command),
+        Err(answer) => output::answer(&answer),
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

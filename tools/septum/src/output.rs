@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::failure::Failure;
+
 /// What was to be shown cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -42,6 +44,19 @@ pub fn show_line(text: impl Display) -> Result<(), OutputError> {
 /// Tells the user something on stderr: who closes it does not want to know, and there is no other place to say so.
 pub fn tell(text: impl Display) {
     let _ = io::stderr().lock().write_all(text.to_string().as_bytes());
+}
+
+/// Shows what clap answers in a command's place: help and version on stdout, a usage error on stderr.
+///
+/// # Errors
+/// It is a usage error. Nobody reads the help, or it cannot be written.
+pub fn answer(answer: &clap::Error) -> Result<(), Failure> {
+    let printed = answer.print().and_then(|()| io::stdout().flush());
+    match answer.use_stderr() {
+        // As for [`tell`], whether it could be printed or not.
+        true => Err(Failure::Usage),
+        false => Ok(printed.map_err(OutputError::from)?),
+    }
 }
 
 fn write(out: &mut impl Write, text: impl Display) -> Result<(), OutputError> {

@@ -2,6 +2,7 @@
 //! translation block, one line for each.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::io::{BufRead, BufReader};
 
 use septum_compiler::inspect;
@@ -43,8 +44,7 @@ pub fn measure(prepared: &Prepared) -> Result<Vec<Row>, BenchError> {
     let unreadable = |_| prepared.unfinished("its image cannot be read back");
     let inspection = inspect::inspect(&image).map_err(unreadable)?;
     let first = inspection.partitions.first().ok_or_else(|| prepared.unfinished("it has no partition"))?;
-    let mut arguments = TRACE.map(str::to_owned).to_vec();
-    arguments.extend(COUNTED.map(str::to_owned));
+    let arguments = TRACE.iter().chain(&COUNTED).map(OsString::from).collect();
     let mut machine = prepared.start(&[], arguments, true)?;
     let trace = machine.take_stderr().ok_or_else(|| prepared.unfinished("the emulator has no trace"))?;
     let mut phases = Phases::new(prepared);

@@ -1,5 +1,6 @@
 //! A configuration, built, with the emulator that runs it.
 
+use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -44,7 +45,7 @@ impl Prepared {
     ///
     /// # Errors
     /// It cannot be started.
-    pub fn start(&self, serials: &[u32], arguments: Vec<String>, stderr: bool) -> Result<Running, BenchError> {
+    pub fn start(&self, serials: &[u32], arguments: Vec<OsString>, stderr: bool) -> Result<Running, BenchError> {
         let no_twin = || BenchError::NoTwin { config: self.config.clone() };
         let twin = self.built.system.board.twin.as_ref().ok_or_else(no_twin)?;
         let (emulator, image, dtb) = (&self.emulator.program, &self.built.image, self.device_tree.clone());

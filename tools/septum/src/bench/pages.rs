@@ -2,8 +2,10 @@
 //! goes, and behind that a pattern that QEMU loads. A page counts if any byte differs; so a page into which only what
 //! was there is written is not seen.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -50,25 +52,23 @@ fn run(prepared: &Prepared, load: u64, file: usize, bytes: usize, pattern: &Path
     let log = machine.serials.remove(&index).ok_or_else(|| prepared.unfinished("no serial line"))?;
     read_log(prepared, log)?;
     let dump = prepared.folder.join("memory.bin");
-    writeln!(ours, "stop\npmemsave {load:#x} {bytes} \"{}\"\nquit", dump.display())?;
+    let (save, path) = (format!("stop\npmemsave {load:#x} {bytes} \""), dump.as_os_str().as_bytes());
+    ours.write_all(&[save.as_bytes(), path, b"\"\nquit\n"].concat())?;
     // The monitor echoes; the line ends when the machine has done all three.
     ours.read_to_end(&mut Vec::new())?;
     Ok(fs::read(&dump)?)
 }
 
 /// A pattern at `at`, a monitor to talk to, and a machine that stays when the board switches itself off.
-fn arguments(at: u64, pattern: &Path, monitor: &UnixStream) -> Result<Vec<String>, BenchError> {
+fn arguments(at: u64, pattern: &Path, monitor: &UnixStream) -> Result<Vec<OsString>, BenchError> {
     use std::os::fd::AsRawFd;
     rustix::io::fcntl_setfd(monitor, rustix::io::FdFlags::empty()).map_err(std::io::Error::from)?;
-    Ok(vec![
-        "-no-shutdown".to_owned(),
-        "-device".to_owned(),
-        format!("loader,file={},addr={at:#x},force-raw=on", pattern.display()),
-        "-chardev".to_owned(),
-        format!("socket,id=monitor,fd={}", monitor.as_raw_fd()),
-        "-mon".to_owned(),
-        "chardev=monitor,mode=readline".to_owned(),
-    ])
+    let mut loader = OsString::from("loader,file=");
+    loader.push(pattern);
+    loader.push(format!(",addr={at:#x},force-raw=on"));
+    let chardev = format!("socket,id=monitor,fd={}", monitor.as_raw_fd());
+    let monitor = ["-chardev", &chardev, "-mon", "chardev=monitor,mode=readline"].map(OsString::from);
+    Ok(["-no-shutdown".into(), "-device".into(), loader].into_iter().chain(monitor).collect())
 }
 
 /// Pages in which `before` and `after` differ.

@@ -4,6 +4,7 @@
 //! we do: by Ctrl-C, by a signal that cannot be caught, or by a test's runner.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
@@ -31,7 +32,7 @@ pub struct Machine<'a> {
     /// Whether it waits for a debugger on TCP port 1234 before its first instruction.
     pub gdb: bool,
     /// More arguments.
-    pub arguments: Vec<String>,
+    pub arguments: Vec<OsString>,
     /// Whether we read its stderr, where QEMU writes its trace, instead of showing it.
     pub stderr: bool,
 }
@@ -65,20 +66,20 @@ impl Machine<'_> {
         Ok(Running { process, serials: ours })
     }
 
-    fn arguments(&self, serials: &BTreeMap<u32, UnixStream>) -> Vec<String> {
-        let mut arguments = self.twin.arguments.clone();
+    fn arguments(&self, serials: &BTreeMap<u32, UnixStream>) -> Vec<OsString> {
         let fixed = ["-display", "none", "-monitor", "none", "-parallel", "none", "-no-reboot"];
-        arguments.extend(fixed.map(str::to_owned));
+        let mut arguments: Vec<_> = self.twin.arguments.iter().map(OsString::from).collect();
+        arguments.extend(fixed.map(OsString::from));
         for index in 0..=serials.keys().next_back().copied().unwrap_or(0) {
-            arguments.extend(serial(index, serials.get(&index)));
+            arguments.extend(serial(index, serials.get(&index)).into_iter().map(OsString::from));
         }
         if let Some(dtb) = &self.dtb {
-            arguments.extend(["-dtb".to_owned(), dtb.display().to_string()]);
+            arguments.extend(["-dtb".into(), dtb.into()]);
         }
         if self.gdb {
-            arguments.extend(["-S", "-gdb", "tcp::1234"].map(str::to_owned));
+            arguments.extend(["-S", "-gdb", "tcp::1234"].map(OsString::from));
         }
-        arguments.extend(["-kernel".to_owned(), self.image.display().to_string()]);
+        arguments.extend(["-kernel".into(), self.image.into()]);
         arguments.extend_from_slice(&self.arguments);
         arguments
     }
@@ -120,7 +121,7 @@ impl Drop for Running {
 }
 
 /// Becomes `program`, which is killed when our parent ends.
-pub fn become_tied(program: &Path, arguments: &[String]) -> io::Error {
+pub fn become_tied(program: &Path, arguments: &[OsString]) -> io::Error {
     match set_parent_process_death_signal(Some(Signal::KILL)) {
         Ok(()) => Command::new(program).args(arguments).exec(),
         Err(error) => error.into(),
