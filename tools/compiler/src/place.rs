@@ -29,6 +29,15 @@ pub struct Request {
     pub forbidden: Vec<Gap>,
 }
 
+/// Why not all requests have a place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NoRoom {
+    /// The requests that found none, even with the laxest alignment.
+    pub failed: Vec<usize>,
+    /// What is left beside the others.
+    pub left: Vec<Gap>,
+}
+
 /// Alignments to try, largest first: 1 GiB and 512 MiB blocks, contiguous groups, 2 MiB blocks, pages.
 const ALIGNMENTS: [u64; 6] = [1 << 30, 1 << 29, 1 << 25, 1 << 21, 1 << 16, 1 << 12];
 
@@ -60,19 +69,19 @@ fn push(gaps: &mut Vec<Gap>, start: u64, end: u64) {
 /// The places of all `requests` in `free`, in their order.
 ///
 /// # Errors
-/// Which requests found no place even with the laxest alignment.
-pub fn place(free: &[Gap], requests: &[Request]) -> Result<Vec<u64>, Vec<usize>> {
-    let mut failed = Vec::new();
-    for (index, _) in ALIGNMENTS.iter().enumerate() {
-        match place_with(free, requests, &ALIGNMENTS[index..]) {
-            Ok(places) => return Ok(places),
-            Err(who) => failed = who,
+/// Some request found no place even with the laxest alignment.
+pub fn place(free: &[Gap], requests: &[Request]) -> Result<Vec<u64>, NoRoom> {
+    let mut alignments = ALIGNMENTS.as_slice();
+    loop {
+        let placed = place_with(free, requests, alignments);
+        match alignments {
+            [_, laxer @ ..] if placed.is_err() && !laxer.is_empty() => alignments = laxer,
+            _ => return placed,
         }
     }
-    Err(failed)
 }
 
-fn place_with(free: &[Gap], requests: &[Request], alignments: &[u64]) -> Result<Vec<u64>, Vec<usize>> {
+fn place_with(free: &[Gap], requests: &[Request], alignments: &[u64]) -> Result<Vec<u64>, NoRoom> {
     let mut free = free.to_vec();
     let mut order: Vec<usize> = (0..requests.len()).collect();
     order.sort_by_key(|index| (Reverse(requests[*index].size), *index));
@@ -85,7 +94,7 @@ fn place_with(free: &[Gap], requests: &[Request], alignments: &[u64]) -> Result<
         }
     }
     failed.sort_unstable();
-    if failed.is_empty() { Ok(places) } else { Err(failed) }
+    if failed.is_empty() { Ok(places) } else { Err(NoRoom { failed, left: free }) }
 }
 
 fn place_one(free: &mut Vec<Gap>, request: &Request, alignments: &[u64]) -> Option<u64> {
@@ -145,7 +154,9 @@ mod tests {
     fn alignment_gives_way_where_room_is_short() {
         let free = [Gap { start: 0x1000, end: 0x1000 + 2 * MIB }];
         assert_eq!(place(&free, &[request(0, 2 * MIB)]), Ok(vec![0x1000]));
-        assert_eq!(place(&free, &[request(0, 2 * MIB + 4096)]), Err(vec![0]));
+        let too_much = [request(0, 2 * MIB + 4096), request(0, MIB)];
+        let left = vec![Gap { start: 0x1000 + MIB, end: 0x1000 + 2 * MIB }];
+        assert_eq!(place(&free, &too_much), Err(NoRoom { failed: vec![0], left }));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::{env, fs};
 
 use septum_compiler::check::check_bytes;
-use septum_compiler::problem::{Code, Problems};
+use septum_compiler::problem::{Code, Problem, Problems};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/bad")
@@ -27,14 +27,15 @@ fn configurations() -> Vec<PathBuf> {
 }
 
 fn problems(path: &Path) -> Problems {
+    let name = path.file_name().expect("a name").to_string_lossy();
+    checked(&name, fs::read(path).expect("a configuration")).unwrap_or_else(|| panic!("{name} is right"))
+}
+
+/// What is wrong with the configuration `bytes`, if anything.
+fn checked(name: &str, bytes: Vec<u8>) -> Option<Problems> {
     let mut tree = files::shipped(folder());
     tree.boards.push(folder().join("boards"));
-    let name = path.file_name().expect("a name").to_string_lossy();
-    let bytes = fs::read(path).expect("a configuration");
-    match check_bytes(&name, bytes, &tree) {
-        Ok(_) => panic!("{name} is right"),
-        Err(problems) => problems,
-    }
+    check_bytes(name, bytes, &tree).err()
 }
 
 #[test]
@@ -68,6 +69,36 @@ fn every_rule_has_a_code_of_its_own() {
 
 fn codes(problems: &Problems) -> Vec<Code> {
     problems.iter().map(|problem| problem.code).collect()
+}
+
+/// The address that `problem` says to use, if it does.
+fn offered(problem: &Problem) -> Option<&str> {
+    let help = problem.help.as_ref()?;
+    let rest = help.strip_prefix("use ").or(help.strip_prefix("move it to ")).filter(|rest| rest.starts_with("0x"))?;
+    rest.split([',', ' ']).next()
+}
+
+#[test]
+fn an_address_that_a_help_offers_breaks_no_other_rule() {
+    let mut tried = 0;
+    for path in configurations() {
+        let before = problems(&path);
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        for (problem, address) in before.iter().filter_map(|problem| Some((problem, offered(problem)?))) {
+            if !text[problem.primary.span.range()].starts_with("0x") {
+                // The address is to be added, not to be changed.
+                continue;
+            }
+            let mut mended = text.clone();
+            mended.replace_range(problem.primary.span.range(), address);
+            let after = checked("mended.toml", mended.into_bytes()).unwrap_or_default();
+            let place = problem.primary.span.start;
+            let still = after.iter().find(|after| after.primary.span.start == place && after.code == problem.code);
+            assert!(still.is_none() && after.len() < before.len(), "{}, {address}: {after}", path.display());
+            tried += 1;
+        }
+    }
+    assert!(tried > 5, "only {tried} helps offer an address");
 }
 
 #[test]

@@ -117,13 +117,19 @@ fn join(last: &mut Pages, next: &Pages) {
     last.size = last.size.max(next.ipa + next.size - last.ipa);
 }
 
-/// Reports everything about devices that concerns more than one party.
-pub(super) fn check(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, problems: &mut Problems) {
+/// Reports everything about devices that concerns more than one party; `el2` is what EL2 needs, where that is known.
+pub(super) fn check(
+    drafts: &[Draft<'_>],
+    board: &Board,
+    console: Option<&Console>,
+    el2: Option<PaSpan>,
+    problems: &mut Problems,
+) {
     check_addresses(drafts, board, problems);
     check_owners(drafts, console, problems);
     check_interrupts(drafts, problems);
-    check_pages(drafts, board, console, problems);
-    dma::check_owners(drafts, board, problems);
+    check_pages(drafts, board, console, el2, problems);
+    dma::check_owners(drafts, board, el2, problems);
 }
 
 fn check_addresses(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
@@ -194,7 +200,13 @@ enum Party<'a> {
     Ram,
 }
 
-fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, problems: &mut Problems) {
+fn check_pages(
+    drafts: &[Draft<'_>],
+    board: &Board,
+    console: Option<&Console>,
+    reserved: Option<PaSpan>,
+    problems: &mut Problems,
+) {
     let mut claims = Vec::new();
     for draft in drafts {
         let own = draft.pages.iter().filter(|pages| !pages.is_gic());
@@ -220,7 +232,8 @@ fn check_pages(drafts: &[Draft<'_>], board: &Board, console: Option<&Console>, p
     // One problem for all pages of a device, whatever number of bus masters lies there.
     masters.sort_by_key(|(_, pages, _)| (pages.span, pages.pa));
     let of_one = masters.chunk_by(|(_, one, _), (_, next, _)| (one.span, one.pa) == (next.span, next.pa));
-    of_one.filter_map(shared_with_masters).for_each(|problem| problems.add(problem));
+    let shared = of_one.filter_map(|of_one| shared_with_masters(drafts, of_one, board, reserved));
+    shared.for_each(|problem| problems.add(problem));
 }
 
 /// Pages that a partition is given, and a bus master on them that it is not given.
@@ -312,7 +325,12 @@ fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str, is_log: bool) -
     Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help(help)
 }
 
-fn shared_with_masters(of_one: &[MasterOnPage<'_>]) -> Option<Problem> {
+fn shared_with_masters(
+    drafts: &[Draft<'_>],
+    of_one: &[MasterOnPage<'_>],
+    board: &Board,
+    el2: Option<PaSpan>,
+) -> Option<Problem> {
     let (draft, pages, _) = of_one.first()?;
     let mut names: Vec<_> = of_one.iter().map(|(.., device)| device.name.clone()).collect();
     names.sort_unstable();
@@ -325,7 +343,17 @@ fn shared_with_masters(of_one: &[MasterOnPage<'_>]) -> Option<Problem> {
         draft.name()
     );
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    let trust = if draft.raw.dma.is_some() { "" } else { ", with dma = \"trusted\"" };
-    let help = format!("whoever reaches the page reaches {them}: give {them} to `{}` too{trust}", draft.name());
+    let reached = format!("whoever reaches the page reaches {them}");
+    let index = drafts.iter().position(|other| other.name() == draft.name())?;
+    let help = match dma::owner(drafts).filter(|owner| owner.name() != draft.name()) {
+        Some(owner) => format!(
+            "{reached}, and only one partition may be trusted with bus masters: give all of them to `{}`",
+            owner.name()
+        ),
+        None => match dma::trust(drafts, index, board, el2) {
+            needed if needed.is_empty() => format!("{reached}: give {them} to `{}` too", draft.name()),
+            needed => format!("{reached}: give {them} to `{}` too, with {needed}", draft.name()),
+        },
+    };
     Some(Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help))
 }

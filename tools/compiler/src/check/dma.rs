@@ -4,8 +4,8 @@
 //! a partition with a bus master sees must lie where it sees it: else an honest driver writes into its neighbour.
 
 use super::draft::{Draft, Given, Memory, Pages};
-use super::memory::joined;
-use super::reserve::Placed;
+use super::reserve::{Index, Placed};
+use super::room;
 use crate::board::{Board, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
@@ -16,40 +16,60 @@ fn masters<'a>(draft: &Draft<'a>) -> Vec<Given<'a>> {
     draft.devices.iter().filter(|given| given.device.bus_master).copied().collect()
 }
 
+/// The partition that is trusted with the board's bus masters; where none is, the first that is given some.
+pub(super) fn owner<'a, 'b>(drafts: &'b [Draft<'a>]) -> Option<&'b Draft<'a>> {
+    let mut owners = drafts.iter().filter(|draft| !masters(draft).is_empty());
+    owners.clone().find(|draft| draft.raw.dma.is_some()).or_else(|| owners.next())
+}
+
 /// Reports bus masters whose partition is not trusted with them, and all but the first partition that is.
-pub(super) fn check_owners(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
-    if board.smmu {
-        return;
-    }
-    let mut trusted: Option<(&Draft<'_>, Given<'_>)> = None;
-    for draft in drafts.iter().filter(|draft| draft.raw.dma.is_some()) {
-        let Some(first) = masters(draft).first().copied() else { continue };
-        match trusted {
-            Some((owner, device)) => problems.add(two_trusted(draft, first, owner, device)),
-            None => trusted = Some((draft, first)),
+pub(super) fn check_owners(drafts: &[Draft<'_>], board: &Board, el2: Option<PaSpan>, problems: &mut Problems) {
+    let Some(owner) = owner(drafts).filter(|_| !board.smmu) else { return };
+    for (index, draft) in drafts.iter().enumerate() {
+        let own = masters(draft);
+        if draft.raw.dma.is_none() {
+            let help = match owner.name() == draft.name() {
+                true => format!(
+                    "if `{}` may read and write all memory of the board through it, say so: {}",
+                    draft.name(),
+                    trust(drafts, index, board, el2)
+                ),
+                false => format!("give it to `{}`: only one partition may be trusted with bus masters", owner.name()),
+            };
+            own.iter().for_each(|given| problems.add(untrusted(draft, *given, board).help(help.clone())));
+        } else if owner.name() != draft.name() {
+            let pair = own.first().zip(masters(owner).first().copied());
+            pair.into_iter().for_each(|(given, first)| problems.add(two_trusted(draft, *given, owner, first)));
         }
-    }
-    for draft in drafts.iter().filter(|draft| draft.raw.dma.is_none()) {
-        let owner = trusted.map(|(owner, _)| owner.name());
-        masters(draft).into_iter().for_each(|given| problems.add(untrusted(draft, given, board, owner)));
     }
 }
 
-fn untrusted(draft: &Draft<'_>, given: Given<'_>, board: &Board, owner: Option<&str>) -> Problem {
-    let (device, name) = (&given.device.name, draft.name());
-    let message = format!("device `{device}` masters the bus, and board `{}` has no SMMU", board.name);
-    let places = match draft.memory.iter().all(is_identity) {
-        true => "",
-        false => ", and `identity = true` in each of its memories",
+/// What the partition at `index` must say so that it may have bus masters.
+pub(super) fn trust(drafts: &[Draft<'_>], index: usize, board: &Board, el2: Option<PaSpan>) -> String {
+    let draft = &drafts[index];
+    let mut cures: Vec<(&str, Vec<String>)> = Vec::new();
+    let mut add = |cure, name: &str| match cures.iter_mut().find(|(same, _)| *same == cure) {
+        Some((_, names)) => names.push(name.to_owned()),
+        None => cures.push((cure, vec![name.to_owned()])),
     };
-    let help = match owner {
-        Some(owner) => format!("give it to `{owner}`, the one partition that is trusted with bus masters"),
-        None => format!(
-            "if `{name}` may read and write all memory of the board through it, say so: dma = \"trusted\"{places}"
-        ),
-    };
-    let here = format!("gives `{name}` a way around Stage-2");
-    Problem::new(Code::BusMaster, given.raw.name.span, message).here(here).help(help)
+    for (at, memory) in draft.memory.iter().enumerate().filter(|(_, memory)| !is_identity(memory)) {
+        let cure = match (may_lie_where_seen(drafts, (index, at), board, el2), memory.pa) {
+            (true, None) => "`identity = true` in memory",
+            (true, Some(_)) => "`identity = true` in place of `pa` in memory",
+            (false, _) => "`identity = true` in place of `ipa` in memory",
+        };
+        add(cure, &memory.raw.name.value);
+    }
+    moved(draft).for_each(|pages| add("no `ipa` for device", &pages.name()));
+    let cures = cures.into_iter().map(|(cure, names)| format!("{cure} {}", show::list(&names)));
+    let dma = draft.raw.dma.is_none().then(|| "dma = \"trusted\"".to_owned());
+    show::all_of(&dma.into_iter().chain(cures).collect::<Vec<_>>())
+}
+
+fn untrusted(draft: &Draft<'_>, given: Given<'_>, board: &Board) -> Problem {
+    let message = format!("device `{}` masters the bus, and board `{}` has no SMMU", given.device.name, board.name);
+    let here = format!("gives `{}` a way around Stage-2", draft.name());
+    Problem::new(Code::BusMaster, given.raw.name.span, message).here(here)
 }
 
 fn two_trusted(draft: &Draft<'_>, given: Given<'_>, owner: &Draft<'_>, device: Given<'_>) -> Problem {
@@ -79,12 +99,24 @@ pub(super) fn check_places(drafts: &[Draft<'_>], board: &Board, known: Known<'_>
         let found = Seen { draft, master };
         for (at, memory) in draft.memory.iter().enumerate().filter(|(_, memory)| !is_identity(memory)) {
             let place = known.placed.and_then(|placed| placed.memory.get(index)?.get(at).copied());
-            found.memory(memory, memory.pa.or(place), board, known.el2, problems);
+            let may = may_lie_where_seen(drafts, (index, at), board, known.el2);
+            found.memory(memory, memory.pa.or(place), may, problems);
         }
-        // GICV is seen in GICC's place; no device is told to write there.
-        let moved = draft.pages.iter().filter(|pages| pages.ipa != pages.pa && !pages.is_gic());
-        moved.for_each(|pages| found.registers(pages, problems));
+        moved(draft).for_each(|pages| found.registers(pages, problems));
     }
+}
+
+/// Devices that `draft` sees elsewhere than they lie. GICV is seen in GICC's place; no device is told to write there.
+fn moved<'a>(draft: &'a Draft<'_>) -> impl Iterator<Item = &'a Pages> {
+    draft.pages.iter().filter(|pages| pages.ipa != pages.pa && !pages.is_gic())
+}
+
+/// Whether RAM is free where the memory at `index` is seen.
+fn may_lie_where_seen(drafts: &[Draft<'_>], index: Index, board: &Board, el2: Option<PaSpan>) -> bool {
+    let memory = &drafts[index.0].memory[index.1];
+    let el2 = el2.unwrap_or(PaSpan { start: board.load, size: 1 });
+    let Some((start, end)) = memory.ipa.map(|ipa| (ipa, ipa.saturating_add(memory.size))) else { return true };
+    room::free(drafts, board, el2, &[index]).iter().any(|gap| gap.start <= start && end <= gap.end)
 }
 
 /// Whether the configuration says that the partition sees `memory` where it lies.
@@ -111,21 +143,10 @@ impl Seen<'_> {
         problem.label(self.master.raw.name.span, format!("`{device}` uses physical addresses"))
     }
 
-    fn memory(
-        &self,
-        memory: &Memory<'_>,
-        pa: Option<u64>,
-        board: &Board,
-        el2: Option<PaSpan>,
-        problems: &mut Problems,
-    ) {
+    fn memory(&self, memory: &Memory<'_>, pa: Option<u64>, may_lie_where_seen: bool, problems: &mut Problems) {
         let Some(ipa) = memory.ipa.filter(|ipa| pa != Some(*ipa)) else { return };
-        let wanted = PaSpan { start: septum_stage2::Pa::new(ipa), size: memory.size };
-        let kept =
-            board.carve_outs.iter().map(|kept| kept.span).chain(el2).chain([PaSpan { start: board.load, size: 1 }]);
-        let in_ram = joined(&board.ram).iter().any(|bank| bank.start <= wanted.start && wanted.end() <= bank.end());
         let instead = if memory.pa.is_some() { "replace `pa` by `identity = true`" } else { "add `identity = true`" };
-        let help = match in_ram && !kept.into_iter().any(|kept| kept.overlaps(wanted)) {
+        let help = match may_lie_where_seen {
             true => format!("{instead}: it then lies at {}", show::address(ipa)),
             false => format!("{instead} and leave `ipa` out: it is then seen where it lies"),
         };

@@ -7,7 +7,6 @@ use super::image::{Fetched, Fitted};
 use super::tree::OwnTree;
 use super::{console, cores, devices, linux, memory};
 use crate::board::{Board, Device, PaSpan};
-use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::source::{Span, Spanned};
@@ -123,10 +122,9 @@ impl Pages {
 }
 
 impl<'a> Draft<'a> {
-    /// Resolves `raw` against `board`; every problem is reported.
-    pub fn new(raw: &'a Partition, board: &'a Board, problems: &mut Problems) -> Self {
+    /// Resolves `raw`, with `granule`, against `board`; every problem is reported.
+    pub fn new(raw: &'a Partition, granule: Granule, board: &'a Board, problems: &mut Problems) -> Self {
         let cpus = cores::resolve(raw, board, problems);
-        let granule = granule(raw, board, problems);
         let given = devices::resolve(raw, board, problems);
         let mut pages = devices::pages(&given, granule, problems);
         let gic = guest_gic(board, cpus.len() as u64);
@@ -158,17 +156,6 @@ impl<'a> Draft<'a> {
         let console = self.console.map(|console| Ipa::new(console.value));
         self.gic.places(console).frames(board.gic.version, self.cpus.len())
     }
-}
-
-fn granule(raw: &Partition, board: &Board, problems: &mut Problems) -> Granule {
-    let Some(wanted) = raw.granule else { return Granule::K4 };
-    if !board.granules.contains(&wanted.value) {
-        let message = format!("the cores of board `{}` have no {} granule", board.name, wanted.value);
-        let has: Vec<_> = board.granules.iter().map(ToString::to_string).collect();
-        let problem = Problem::new(Code::GranuleLacking, wanted.span, message).here("not on every core");
-        problems.add(problem.help(format!("granules of all its cores: {}", show::list(&has))));
-    }
-    wanted.value
 }
 
 /// A partition sees its interrupt controller where the board has it: then the board's own device tree is right for it.

@@ -194,7 +194,7 @@ pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], probl
         Payload::LinuxImage(image) => fit.linux(image, problems)?,
         Payload::Raw(bytes) => fit.raw(bytes, problems)?,
     };
-    fit.entry(&fitted, problems);
+    fit.entry(&fitted, before, problems);
     if draft.raw.device_tree.is_none() && draft.raw.dtb.is_none() {
         fit.arguments(&mut fitted, problems);
     }
@@ -213,23 +213,18 @@ impl Fit<'_> {
         Fitted { entry, segments, taken, ..Fitted::default() }
     }
 
-    /// Reports what of an ELF lies outside all at once, and each segment that its memory does not allow.
+    /// Reports what of an ELF lies outside, and what its memory does not allow, all at once each.
     fn elf_segments(&self, elf: &Elf, problems: &mut Problems) {
         let inside = |segment: &&ElfSegment| self.view(segment.address, segment.size()).is_some();
         let (inside, outside): (Vec<_>, Vec<_>) = elf.segments.iter().partition(inside);
-        for segment in inside {
-            let what = format!("the segment at {}", show::address(segment.address));
-            self.inside(&what, segment.address, segment.size(), segment.access, problems);
+        self.elf_access(&inside, elf.entry, problems);
+        if outside.is_empty() {
+            return;
         }
-        let what = match outside.as_slice() {
-            [] => return,
-            [one] => {
-                format!("the segment at {} of partition `{}` lies", show::address(one.address), self.raw.name.value)
-            }
-            several => format!("{} segments of partition `{}` lie", several.len(), self.raw.name.value),
-        };
+        let lie = if outside.len() == 1 { "lies" } else { "lie" };
         let ranges = outside.iter().map(|segment| show::range(segment.address, segment.size()));
-        let problem = Problem::new(Code::SegmentOutside, self.span, format!("{what} outside its memory"));
+        let message = format!("{} {lie} outside its memory", self.named(&outside));
+        let problem = Problem::new(Code::SegmentOutside, self.span, message);
         let problem = problem.here(ranges.collect::<Vec<_>>().join(", "));
         problems.add(match elf.position_independent {
             true => problem.help(format!(
@@ -238,6 +233,42 @@ impl Fit<'_> {
             )),
             false => problem.help(self.memory()),
         });
+    }
+
+    /// How messages call some segments.
+    fn named(&self, segments: &[&ElfSegment]) -> String {
+        let name = &self.raw.name.value;
+        match segments {
+            [one] => format!("the segment at {} of partition `{name}`", show::address(one.address)),
+            several => format!("{} segments of partition `{name}`", several.len()),
+        }
+    }
+
+    /// Reports those of `segments`, which lie inside, that need more than their memory allows.
+    /// A memory that holds the entry must allow that, too.
+    fn elf_access(&self, segments: &[&ElfSegment], entry: u64, problems: &mut Problems) {
+        let view = |segment: &ElfSegment| self.view(segment.address, segment.size());
+        let denied = |segment: &&ElfSegment| view(segment).is_some_and(|view| !view.access.includes(segment.access));
+        let denied: Vec<&ElfSegment> = segments.iter().copied().filter(denied).collect();
+        if denied.is_empty() {
+            return;
+        }
+        let need = if denied.len() == 1 { "needs" } else { "need" };
+        let message = format!("{} {need} more than its memory allows", self.named(&denied));
+        let range =
+            |segment: &&ElfSegment| format!("{} at {}", segment.access, show::range(segment.address, segment.size()));
+        let needs: Vec<_> = denied.iter().map(range).collect();
+        let mut problem = Problem::new(Code::SegmentAccess, self.span, message);
+        problem = problem.here(format!("needs {}", needs.join(", ")));
+        let mut right = Vec::new();
+        for view in self.views {
+            let of_view = denied.iter().filter(|segment| view.holds(segment.address, segment.size()));
+            let Some(needed) = of_view.map(|segment| segment.access).reduce(both) else { continue };
+            let needed = if view.holds(entry, 4) { both(needed, Access::RX) } else { needed };
+            problem = problem.label(view.span, format!("`{}` allows {}", view.name, view.access));
+            right.push(format!("`{}` access = \"{}\"", view.name, both(needed, view.access)));
+        }
+        problems.add(problem.help(format!("give {}", show::all_of(&right))));
     }
 
     fn view(&self, start: u64, size: u64) -> Option<&View<'_>> {
@@ -288,7 +319,8 @@ impl Fit<'_> {
         }
     }
 
-    fn entry(&self, fitted: &Fitted, problems: &mut Problems) {
+    /// Checks where it starts, when `before` problems of other partitions and places have been found.
+    fn entry(&self, fitted: &Fitted, before: usize, problems: &mut Problems) {
         let entry = fitted.entry;
         let span = self.raw.entry.map_or(self.span, |entry| entry.span);
         let of_outside = |(start, end): &(u64, u64)| *start == entry || (*start..*end).contains(&entry);
@@ -315,7 +347,11 @@ impl Fit<'_> {
             problems.add(Problem::new(Code::EntryOutside, span, message).help(self.memory()));
             return;
         };
-        if !view.access.execute {
+        // What else its memory does not allow has been reported with what it should.
+        let denied = |problem: &Problem| problem.code == Code::SegmentAccess;
+        let reported = problems.iter().skip(before).filter(|problem| denied(problem));
+        let reported = reported.flat_map(|problem| &problem.labels).any(|label| label.span == view.span);
+        if !view.access.execute && !reported {
             let message =
                 format!("the entry {} of partition `{}` is not executable", show::address(entry), self.raw.name.value);
             let problem = Problem::new(Code::EntryNotExecutable, span, message);

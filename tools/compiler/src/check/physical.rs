@@ -1,6 +1,10 @@
 //! Memory at fixed physical addresses: clear of each other, of EL2 and of firmware.
 
+use std::collections::BTreeMap;
+
 use super::draft::{Draft, Memory};
+use super::reserve::Index;
+use super::room::Instead;
 use super::sweep::{Claim, overlaps};
 use crate::board::{Board, CarveOut, PaSpan};
 use crate::problem::show;
@@ -9,68 +13,95 @@ use crate::problem::{Code, Problem, Problems};
 /// Who wants a piece of RAM.
 #[derive(Clone, Copy)]
 enum Party<'a> {
-    Memory(&'a Draft<'a>, &'a Memory<'a>),
-    El2(PaSpan),
+    Memory(Index),
+    El2,
     CarveOut(&'a CarveOut),
 }
 
 /// Reports overlaps of fixed memory with anything that has a place already; `el2` is what EL2 needs.
 pub(super) fn check(drafts: &[Draft<'_>], board: &Board, el2: PaSpan, problems: &mut Problems) {
-    let mut claims = Vec::new();
-    for (draft, memory) in drafts.iter().flat_map(|draft| draft.memory.iter().map(move |memory| (draft, memory))) {
-        let Some(start) = memory.pa else { continue };
-        claims.push(Claim { start, end: start + memory.size, who: Party::Memory(draft, memory) });
+    let claim = |span: PaSpan, who| Claim { start: span.start.get(), end: span.end(), who };
+    let memories = drafts.iter().enumerate().flat_map(|(partition, draft)| {
+        let memories = draft.memory.iter().enumerate();
+        memories.filter_map(move |(index, memory)| Some((memory.pa_range()?, Party::Memory((partition, index)))))
+    });
+    let claims = memories.map(|(span, who)| claim(span, who)).chain([claim(el2, Party::El2)]);
+    let kept = board.carve_outs.iter().map(|kept| claim(kept.span, Party::CarveOut(kept)));
+    let pairs: Vec<_> = overlaps(claims.chain(kept).collect()).iter().map(|(low, high)| (low.who, high.who)).collect();
+    if pairs.is_empty() {
+        return;
     }
-    claims.push(Claim { start: el2.start.get(), end: el2.end(), who: Party::El2(el2) });
-    claims.extend(board.carve_outs.iter().map(|carve_out| {
-        let span = carve_out.span;
-        Claim { start: span.start.get(), end: span.end(), who: Party::CarveOut(carve_out) }
-    }));
-    for (low, high) in overlaps(claims) {
-        report(low.who, high.who, board, problems);
+    let mut movers: BTreeMap<Index, u64> = BTreeMap::new();
+    for (index, end) in pairs.iter().filter_map(|pair| mover(*pair, drafts, el2)) {
+        movers.entry(index).and_modify(|after| *after = end.max(*after)).or_insert(end);
     }
+    let check = Check { drafts, board, el2, instead: Instead::new(drafts, board, el2, &movers) };
+    pairs.iter().filter_map(|pair| check.problem(*pair)).for_each(|problem| problems.add(problem));
 }
 
-fn report(low: Party<'_>, high: Party<'_>, board: &Board, problems: &mut Problems) {
-    problems.add(match (low, high) {
-        (Party::Memory(one, first), Party::Memory(other, second)) => between(one, first, other, second),
-        (Party::Memory(draft, memory), Party::El2(el2)) | (Party::El2(el2), Party::Memory(draft, memory)) => {
-            let what = format!("EL2's {}", show::range(el2.start.get(), el2.size));
-            let help = format!(
-                "board `{}` loads EL2 at {}: use another `pa`, or none",
-                board.name,
-                show::address(el2.start.get())
-            );
-            with(draft, memory, Code::OverlapEl2, &what).help(help)
-        }
-        (Party::Memory(draft, memory), Party::CarveOut(kept))
-        | (Party::CarveOut(kept), Party::Memory(draft, memory)) => {
-            let range = show::range(kept.span.start.get(), kept.span.size);
-            let what = format!("{range}, which `{}` of board `{}` keeps", kept.name, board.name);
-            with(draft, memory, Code::OverlapCarveOut, &what).help("use another `pa`, or none")
+/// The memory of two parties that has to move, and the end of the other.
+fn mover(pair: (Party<'_>, Party<'_>), drafts: &[Draft<'_>], el2: PaSpan) -> Option<(Index, u64)> {
+    let end = |(partition, index): Index| drafts[partition].memory[index].pa_range().map_or(0, PaSpan::end);
+    match pair {
+        (Party::Memory(first), Party::Memory(second)) => Some((second, end(first))),
+        (Party::Memory(index), Party::El2) | (Party::El2, Party::Memory(index)) => Some((index, el2.end())),
+        (Party::Memory(index), Party::CarveOut(kept)) | (Party::CarveOut(kept), Party::Memory(index)) => {
+            Some((index, kept.span.end()))
         }
         // EL2 and carve-outs: the reservation has been checked against them.
-        _ => return,
-    });
+        _ => None,
+    }
 }
 
-fn title(draft: &Draft<'_>, memory: &Memory<'_>) -> String {
-    format!("memory `{}` of partition `{}`", memory.raw.name.value, draft.name())
+struct Check<'a> {
+    drafts: &'a [Draft<'a>],
+    board: &'a Board,
+    el2: PaSpan,
+    instead: Instead<'a>,
+}
+
+impl<'a> Check<'a> {
+    fn problem(&self, pair: (Party<'_>, Party<'_>)) -> Option<Problem> {
+        Some(match pair {
+            (Party::Memory(first), Party::Memory(second)) => self.between(first, second),
+            (Party::Memory(index), Party::El2) | (Party::El2, Party::Memory(index)) => {
+                let range = show::range(self.el2.start.get(), self.el2.size);
+                let what = format!("{range}, where board `{}` loads EL2", self.board.name);
+                self.with(index, Code::OverlapEl2, &what)
+            }
+            (Party::Memory(index), Party::CarveOut(kept)) | (Party::CarveOut(kept), Party::Memory(index)) => {
+                let range = show::range(kept.span.start.get(), kept.span.size);
+                let what = format!("{range}, which `{}` of board `{}` keeps", kept.name, self.board.name);
+                self.with(index, Code::OverlapCarveOut, &what)
+            }
+            _ => return None,
+        })
+    }
+
+    fn memory(&self, (partition, index): Index) -> (&'a Draft<'a>, &'a Memory<'a>) {
+        let draft = &self.drafts[partition];
+        (draft, &draft.memory[index])
+    }
+
+    fn title(&self, index: Index) -> String {
+        let (draft, memory) = self.memory(index);
+        format!("memory `{}` of partition `{}`", memory.raw.name.value, draft.name())
+    }
+
+    fn between(&self, first: Index, second: Index) -> Problem {
+        let (owner, memory) = self.memory(first);
+        let has = format!("`{}` has {}", owner.name(), place(memory));
+        self.with(second, Code::OverlapBetween, &self.title(first)).label(memory.pa_span(), has)
+    }
+
+    fn with(&self, index: Index, code: Code, what: &str) -> Problem {
+        let (_, memory) = self.memory(index);
+        let message = format!("{} overlaps {what}", self.title(index));
+        let problem = Problem::new(code, memory.pa_span(), message).here(place(memory));
+        problem.help(self.instead.help(index))
+    }
 }
 
 fn place(memory: &Memory<'_>) -> String {
     show::range(memory.pa.unwrap_or(0), memory.size)
-}
-
-fn between(one: &Draft<'_>, first: &Memory<'_>, other: &Draft<'_>, second: &Memory<'_>) -> Problem {
-    let message = format!("{} overlaps {}", title(other, second), title(one, first));
-    let problem = Problem::new(Code::OverlapBetween, second.pa_span(), message).here(place(second));
-    let problem = problem.label(first.pa_span(), format!("`{}` has {}", one.name(), place(first)));
-    let end = first.pa.unwrap_or(0).saturating_add(first.size);
-    problem.help(format!("use {} or higher, or leave `pa` out", show::address(end)))
-}
-
-fn with(draft: &Draft<'_>, memory: &Memory<'_>, code: Code, what: &str) -> Problem {
-    let message = format!("{} overlaps {what}", title(draft, memory));
-    Problem::new(code, memory.pa_span(), message).here(place(memory))
 }

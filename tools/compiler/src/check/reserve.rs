@@ -9,9 +9,9 @@ use septum_plan::space;
 use septum_stage2::{Attributes, Geometry, Ipa, Mapping, Memory as Kind, Pa, builder};
 
 use super::FILE_BYTES_MAX;
-use super::draft::Draft;
+use super::draft::{Draft, Memory};
 use super::memory::joined;
-use super::physical;
+use super::{physical, room};
 use crate::board::{Board, PaSpan};
 use crate::place::{self, Gap, Request};
 use crate::problem::show;
@@ -69,40 +69,38 @@ pub(super) fn place(
 }
 
 fn place_around(drafts: &[Draft<'_>], board: &Board, el2: PaSpan, problems: &mut Problems) -> Option<Vec<Vec<u64>>> {
-    let fixed = drafts.iter().flat_map(|draft| &draft.memory);
-    let fixed = fixed.filter_map(|memory| Some(Gap { start: memory.pa?, end: memory.pa? + memory.size }));
-    let mut taken: Vec<_> = fixed.chain([gap(el2)]).chain(board.carve_outs.iter().map(|kept| gap(kept.span))).collect();
-    taken.sort_unstable();
-    let ram: Vec<_> = joined(&board.ram).into_iter().map(gap).collect();
-    let free = place::without(&ram, &taken);
     let (wanted, requests) = requests(drafts, board);
-    match place::place(&free, &requests) {
+    match place::place(&room::free(drafts, board, el2, &[]), &requests) {
         Ok(places) => Some(filled(drafts, &wanted, &places)),
-        Err(failed) => {
-            failed.into_iter().for_each(|index| problems.add(no_room(drafts, wanted[index], &free)));
+        Err(lack) => {
+            let failed: Vec<_> = lack.failed.iter().map(|index| wanted[*index]).collect();
+            let room = room::Taken { drafts, board, el2, failed: &failed, left: &lack.left };
+            failed.iter().for_each(|index| problems.add(room.problem(*index)));
             None
         }
     }
 }
 
-const fn gap(span: PaSpan) -> Gap {
-    Gap { start: span.start.get(), end: span.end() }
-}
-
 /// Which memory of which partition.
-type Index = (usize, usize);
+pub(super) type Index = (usize, usize);
 
-fn requests(drafts: &[Draft<'_>], board: &Board) -> (Vec<Index>, Vec<Request>) {
+/// Every memory without a place of its own, and what it asks for.
+pub(super) fn requests(drafts: &[Draft<'_>], board: &Board) -> (Vec<Index>, Vec<Request>) {
     let mut wanted = Vec::new();
     let mut requests = Vec::new();
     for (partition, draft) in drafts.iter().enumerate() {
         for (index, memory) in draft.memory.iter().enumerate().filter(|(_, memory)| memory.pa.is_none()) {
             wanted.push((partition, index));
-            let forbidden = if memory.ipa.is_some() { Vec::new() } else { seen(draft, board) };
-            requests.push(Request { ipa: memory.ipa, size: memory.size, granule: draft.granule.bytes(), forbidden });
+            requests.push(request(draft, memory, memory.ipa, board));
         }
     }
     (wanted, requests)
+}
+
+/// A place for `memory` of `draft`, which is seen at `ipa`, or where it lies.
+pub(super) fn request(draft: &Draft<'_>, memory: &Memory<'_>, ipa: Option<u64>, board: &Board) -> Request {
+    let forbidden = if ipa.is_some() { Vec::new() } else { seen(draft, board) };
+    Request { ipa, size: memory.size, granule: draft.granule.bytes(), forbidden }
 }
 
 /// What the partition sees where it says so itself: memory that is seen where it lies must not lie there.
@@ -124,19 +122,6 @@ fn filled(drafts: &[Draft<'_>], wanted: &[Index], places: &[u64]) -> Vec<Vec<u64
         memory[*partition][*index] = *place;
     }
     memory
-}
-
-fn no_room(drafts: &[Draft<'_>], (partition, index): Index, free: &[Gap]) -> Problem {
-    let (draft, memory) = (&drafts[partition], &drafts[partition].memory[index]);
-    let span = memory.raw.size.map_or(memory.raw.name.span, |size| size.span);
-    let message = format!("no room for memory `{}` of partition `{}`", memory.raw.name.value, draft.name());
-    let total: u64 = free.iter().map(|gap| gap.end - gap.start).sum();
-    let largest = free.iter().max_by_key(|gap| gap.end - gap.start);
-    let help = largest.map(|gap| {
-        let range = show::range(gap.start, gap.end - gap.start);
-        format!("{} are free for all memories together, the largest piece being {range}", show::size(total))
-    });
-    Problem::new(Code::NoRoom, span, message).here(show::size(memory.size)).maybe_help(help)
 }
 
 /// What EL2 needs with memory at `places`, from the load address on.

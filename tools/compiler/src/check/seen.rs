@@ -1,10 +1,13 @@
 //! What one partition sees: no two things at one intermediate address.
 
+use std::ops::Range;
+
 use septum_plan::frames::Emulated;
 
 use super::draft::Draft;
 use super::sweep::{Claim, overlaps};
 use crate::board::Board;
+use crate::place::{self, Gap, Request};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
@@ -21,6 +24,12 @@ struct Thing {
     identity: bool,
 }
 
+impl Thing {
+    fn gap(&self) -> Gap {
+        Gap { start: self.start, end: self.start.saturating_add(self.size) }
+    }
+}
+
 /// Reports overlaps within each partition.
 pub(super) fn check(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
     for draft in drafts {
@@ -35,9 +44,25 @@ fn check_one(draft: &Draft<'_>, board: &Board, problems: &mut Problems) {
         end: thing.start.saturating_add(thing.size),
         who: thing,
     });
-    for (low, high) in overlaps(claims.collect()) {
-        report(draft, low.who, high.who, problems);
+    let pairs = overlaps(claims.collect());
+    // What is moved must keep clear of what stays, and of where what was moved before goes.
+    let stays = |thing: &&Thing| !pairs.iter().any(|(_, high)| std::ptr::eq(high.who, *thing));
+    let mut taken: Vec<_> = things.iter().filter(stays).map(Thing::gap).collect();
+    let limit = 1_u64 << board.pa_range.bits();
+    for (low, high) in &pairs {
+        let place = free_place(draft, &taken, low.end..limit, high.who.size);
+        taken.extend(place.map(|place| Gap { start: place, end: place + high.who.size }));
+        report(draft, low.who, high.who, place, problems);
     }
+}
+
+/// The lowest address of `range` where `size` bytes keep clear of what is `taken`, else the lowest of all.
+fn free_place(draft: &Draft<'_>, taken: &[Gap], range: Range<u64>, size: u64) -> Option<u64> {
+    let mut forbidden = taken.to_vec();
+    forbidden.sort_unstable();
+    let request = [Request { ipa: None, size, granule: draft.granule.bytes(), forbidden }];
+    let from = |start| place::place(&[Gap { start, end: range.end }], &request).ok();
+    from(range.start).or_else(|| from(0))?.first().copied()
 }
 
 fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
@@ -71,17 +96,16 @@ fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
     memories.chain(pages).chain(emulated).collect()
 }
 
-fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, problems: &mut Problems) {
+fn report(draft: &Draft<'_>, low: &Thing, high: &Thing, place: Option<u64>, problems: &mut Problems) {
     let title = |what: &Thing| show::range(what.start, what.size);
     let partition = draft.name();
     let problem = match (low.span, high.span) {
         (Some(low_span), Some(high_span)) => {
             let message = format!("{} overlaps {} in partition `{partition}`", high.name, low.name);
             let problem = Problem::new(Code::OverlapInPartition, high_span, message).here(title(high));
-            let end = show::address(low.start.saturating_add(low.size));
-            problem
-                .label(low_span, format!("{} is {}", low.name, title(low)))
-                .help(format!("move it to {end} or beyond"))
+            let and = if high.identity { "leave `identity` out and " } else { "" };
+            let help = place.map(|place| format!("{and}move it to {}", show::address(place)));
+            problem.label(low_span, format!("{} is {}", low.name, title(low))).maybe_help(help)
         }
         (Some(span), None) if !low.identity => with_gic(partition, low, high, span),
         (None, Some(span)) if !high.identity => with_gic(partition, high, low, span),

@@ -25,9 +25,17 @@ pub fn size(bytes: u64) -> String {
     }
 }
 
-/// `a`, `b` and `c`, each as code.
+/// `a`, `b`, `c`, each as code.
 pub fn list(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// `a, b and c`: texts that hold commas or quotes of their own.
+pub fn all_of(texts: &[String]) -> String {
+    match texts {
+        [first @ .., last] if !first.is_empty() => format!("{} and {last}", first.join(", ")),
+        _ => texts.concat(),
+    }
 }
 
 #[cfg(test)]
@@ -42,5 +50,12 @@ mod tests {
         assert_eq!(range(0x1000, 0x1000), "[0x1000..0x2000)");
         assert_eq!((size(16 << 20), size(0x1800)), ("16 MiB".into(), "6 KiB".into()));
         assert_eq!(size(3), "0x3 bytes");
+    }
+
+    #[test]
+    fn the_last_of_several_is_joined_by_a_word() {
+        let texts = ["a", "b", "c"].map(str::to_owned);
+        assert_eq!((all_of(&texts[..0]), all_of(&texts[..1])), (String::new(), "a".into()));
+        assert_eq!((all_of(&texts[..2]), all_of(&texts)), ("a and b".into(), "a, b and c".into()));
     }
 }
