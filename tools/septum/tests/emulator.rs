@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex};
+use std::thread::Scope;
 
 /// Longest that a run may take, in seconds: a guard against a board that hangs, not a measure of time.
 const GUARD: &str = "180";
@@ -590,24 +591,49 @@ fn qemus_gicv2_still_forgets_levels_and_el2_reminds_it() {
     assert!(forgotten > 50, "QEMU's GICv2 is mended ({forgotten} of 100 forgotten): see docs/decisions/0011");
 }
 
+/// Threads that keep all of the host's cores busy until this is dropped, by a panic, too.
+struct BusyHost<'a>(&'a AtomicBool);
+
+impl<'a> BusyHost<'a> {
+    fn new<'scope>(stop: &'a AtomicBool, scope: &'scope Scope<'scope, 'a>) -> Self {
+        for _ in 0..=std::thread::available_parallelism().unwrap().get() {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) {
+                    std::hint::spin_loop();
+                }
+            });
+        }
+        Self(stop)
+    }
+}
+
+impl Drop for BusyHost<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+#[should_panic(expected = "while the host is busy")]
+fn a_test_that_fails_while_the_host_is_busy_ends() {
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let _busy = BusyHost::new(&stop, scope);
+        panic!("while the host is busy");
+    });
+}
+
 /// The host's cores are all busy with something else, too, so that deadlines pass while their handler runs.
 #[test]
 fn rpi4_runs_linux_on_one_core_beside_busy_loops() {
     let stop = AtomicBool::new(false);
-    std::thread::scope(|scope| {
-        for _ in 0..=std::thread::available_parallelism().unwrap().get() {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) {
-                    std::hint::spin_loop()
-                }
-            });
-        }
-        let run = Case { config: "tools/septum/tests/configs/rpi4-one-core-linux", ..Case::default() }.run();
-        stop.store(true, Ordering::Relaxed);
-        let log = String::from_utf8_lossy(&run.stdout);
-        assert!(log.contains("linux| GUEST-OK cpus=1"), "{log}");
-        assert_eq!(run.status.code(), Some(0), "{log}");
+    let run = std::thread::scope(|scope| {
+        let _busy = BusyHost::new(&stop, scope);
+        Case { config: "tools/septum/tests/configs/rpi4-one-core-linux", ..Case::default() }.run()
     });
+    let log = String::from_utf8_lossy(&run.stdout);
+    assert!(log.contains("linux| GUEST-OK cpus=1"), "{log}");
+    assert_eq!(run.status.code(), Some(0), "{log}");
 }
 
 /// One partition floods EL2 with calls, text, interrupts and cores switched on and off; another ticks on. Lines of the
