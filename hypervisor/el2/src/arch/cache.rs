@@ -1,16 +1,19 @@
 //! Caches by address: what a guest with its caches off, or a core that has not started, reads must be in memory.
 
 use core::arch::asm;
+use core::ops::Range;
+
+use septum_el2::cache::lines;
 
 /// Cleans and invalidates the lines of `bytes` bytes from `start` on to the point of coherency, then waits until that is
-/// done.
+/// done, and until what was cleaned before is. Of no bytes, no line is touched: `start` may then be anything, and DC CIVAC
+/// of what is not mapped faults (Arm ARM C5.3, DC CIVAC: it may need a translation, which may fault). QEMU's does not.
 ///
 /// # Safety
 /// The bytes are mapped.
 pub unsafe fn clean_invalidate(start: usize, bytes: usize) {
     let line = line_bytes();
-    let end = start.wrapping_add(bytes);
-    let mut address = start & !line.wrapping_sub(1);
+    let Range { start: mut address, end } = lines(start, bytes, line);
     while address < end {
         // SAFETY: cleaning to the PoC writes only what the line already says, and loses nothing.
         unsafe { asm!("dc civac, {}", in(reg) address, options(nostack, preserves_flags)) };
