@@ -4,6 +4,7 @@ mod check;
 mod raw;
 mod read;
 mod registers;
+mod room;
 
 use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::{Granule, Pa, PaRange};

@@ -41,8 +41,9 @@ pub struct NoRoom {
 /// Alignments to try, largest first: 1 GiB and 512 MiB blocks, contiguous groups, 2 MiB blocks, pages.
 const ALIGNMENTS: [u64; 6] = [1 << 30, 1 << 29, 1 << 25, 1 << 21, 1 << 16, 1 << 12];
 
-/// Takes `taken` out of `free`; both sorted and disjoint within themselves.
+/// Takes `taken`, which is sorted, out of `free`, which is sorted and disjoint within itself.
 pub fn without(free: &[Gap], taken: &[Gap]) -> Vec<Gap> {
+    let taken = merged(taken);
     let mut left = Vec::new();
     let mut next = 0;
     for gap in free {
@@ -58,6 +59,18 @@ pub fn without(free: &[Gap], taken: &[Gap]) -> Vec<Gap> {
         push(&mut left, start, gap.end);
     }
     left
+}
+
+/// `gaps`, which are sorted, with those made one that have a byte in common.
+fn merged(gaps: &[Gap]) -> Vec<Gap> {
+    let mut merged: Vec<Gap> = Vec::new();
+    for gap in gaps {
+        match merged.last_mut().filter(|last| gap.start < last.end) {
+            Some(last) => last.end = last.end.max(gap.end),
+            None => merged.push(*gap),
+        }
+    }
+    merged
 }
 
 fn push(gaps: &mut Vec<Gap>, start: u64, end: u64) {
@@ -173,5 +186,9 @@ mod tests {
         let taken = [Gap { start: 0, end: 10 }, Gap { start: 50, end: 60 }, Gap { start: 90, end: 210 }];
         let expected = [Gap { start: 10, end: 50 }, Gap { start: 60, end: 90 }, Gap { start: 210, end: 300 }];
         assert_eq!(without(&free, &taken), expected);
+        // One that holds others, some of them before the gap that it takes away.
+        let free = [Gap { start: 0, end: 10 }, Gap { start: 50, end: 60 }, Gap { start: 70, end: 80 }];
+        let taken = [Gap { start: 5, end: 75 }, Gap { start: 6, end: 7 }, Gap { start: 20, end: 30 }];
+        assert_eq!(without(&free, &taken), [Gap { start: 0, end: 5 }, Gap { start: 75, end: 80 }]);
     }
 }

@@ -185,12 +185,13 @@ proptest! {
     fn a_changed_board_never_panics(
         which in any::<prop::sample::Index>(),
         changes in prop::collection::vec(change(), 1..6),
+        beside in prop::collection::vec(change(), 0..3),
     ) {
         let configs = configurations();
         let config = &configs[which.index(configs.len())];
         let text = String::from_utf8_lossy(config);
         let name = text.split("board = \"").nth(1).and_then(|rest| rest.split('"').next()).expect("a board");
         let board = fs::read(files::root().join("boards").join(name).join("board.toml")).expect("a board's file");
-        try_out(config.clone(), Some(mutated(&board, &changes)));
+        try_out(mutated(config, &beside), Some(mutated(&board, &changes)));
     }
 }

@@ -3,34 +3,38 @@
 use std::collections::BTreeMap;
 
 use septum_plan::affinity::AFFINITY;
-use septum_plan::{CoreStart, space};
-use septum_stage2::PaRange;
+use septum_plan::{CoreStart, GicVersion, space};
+use septum_stage2::{Granule, PaRange};
 
 use super::raw::{Raw, RawDevice};
-use super::registers;
+use super::{registers, room};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::{Range, suggest};
 use crate::source::{Span, Spanned};
 
-/// The alignment of the load address, in bytes: the arm64 Image protocol's.
-pub const LOAD_ALIGNMENT: u64 = 0x20_0000;
 /// First INTID of a shared peripheral interrupt (GIC architecture, table 2-1).
 const FIRST_SPI: u32 = 32;
 /// Most SPIs that a GIC has (GICv2 4.3.2, GICv3 12.9.38: ITLinesNumber).
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
 const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
+/// Most cores of a GICv2: its CPU interfaces (IHI 0048B 1.1).
+const V2_CORES_MAX: usize = 8;
 /// Bytes of a release address.
 const RELEASE_BYTES: u64 = 8;
+/// Bytes of the pages in which EL2 maps memory and devices.
+const PAGE: u64 = 0x1000;
 
 /// Reports every contradiction; the PARange where nothing is wrong.
 pub(super) fn check(raw: &Raw, problems: &mut Problems) -> Option<PaRange> {
     let before = problems.len();
     let pa_range = check_pa_bits(raw, problems);
     check_ranges(raw, pa_range, problems);
-    check_load(raw, problems);
+    room::check(raw, problems);
+    check_granules(raw, problems);
     check_cores(raw, problems);
+    check_release_places(raw, pa_range, problems);
     registers::check(raw, problems);
     check_spis(raw, problems);
     check_interrupts(raw, problems);
@@ -65,14 +69,31 @@ impl Piece {
     }
 }
 
+/// Firmware's memory is not where registers are: whoever has a device would have it, too.
+fn check_carve_outs(carve_outs: &[Piece], registers: &[Piece], problems: &mut Problems) {
+    for kept in carve_outs {
+        let overlaps = |other: &&Piece| {
+            let first = kept.range.value.at.max(other.range.value.at);
+            kept.end().is_some_and(|end| first < end) && other.end().is_some_and(|end| first < end)
+        };
+        if let Some(other) = registers.iter().find(overlaps) {
+            let message = format!("{} overlaps {}", kept.name, other.name);
+            let problem = Problem::new(Code::BoardOverlap, kept.range.span, message).here(kept.name.clone());
+            problems.add(problem.label(other.range.span, other.name.clone()));
+        }
+    }
+}
+
 fn check_ranges(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
     let ram = raw.ram.iter().map(|range| Piece::new("RAM", *range)).collect::<Vec<_>>();
-    let registers = registers(raw);
+    let registers = register_pieces(raw);
     let carve_outs =
         raw.carve_outs.iter().map(|named| Piece::new(format!("carve-out `{}`", named.name.value), named.range));
-    for piece in ram.iter().chain(&registers).chain(&carve_outs.collect::<Vec<_>>()) {
+    let carve_outs = carve_outs.collect::<Vec<_>>();
+    for piece in ram.iter().chain(&registers).chain(&carve_outs) {
         check_range(piece, pa_range, problems);
     }
+    check_carve_outs(&carve_outs, &registers, problems);
     let mut pieces: Vec<_> = ram.into_iter().chain(registers).collect();
     pieces.sort_by_key(|piece| piece.range.value.at);
     for pair in pieces.windows(2) {
@@ -86,7 +107,7 @@ fn check_ranges(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
 }
 
 /// Everything but RAM: the interrupt controller's frames, the devices, the power registers.
-fn registers(raw: &Raw) -> Vec<Piece> {
+fn register_pieces(raw: &Raw) -> Vec<Piece> {
     let gic = &raw.gic;
     let frames = [
         ("the distributor", Some(gic.distributor)),
@@ -115,14 +136,10 @@ fn check_range(piece: &Piece, pa_range: Option<PaRange>, problems: &mut Problems
     }
 }
 
-fn check_load(raw: &Raw, problems: &mut Problems) {
-    let load = raw.load;
-    let inside =
-        |range: &Spanned<Range>| load.value.checked_sub(range.value.at).is_some_and(|offset| offset < range.value.size);
-    if !load.value.is_multiple_of(LOAD_ALIGNMENT) || !raw.ram.iter().any(inside) {
-        let message = format!("the image cannot be loaded at {}", show::address(load.value));
-        let problem = Problem::new(Code::BoardLoad, load.span, message);
-        problems.add(problem.here("must be a multiple of 2 MiB in RAM"));
+fn check_granules(raw: &Raw, problems: &mut Problems) {
+    if !raw.granules.value.iter().any(|granule| granule.value == Granule::K4) {
+        let problem = Problem::new(Code::BoardGranules, raw.granules.span, "the cores have no 4 KiB pages");
+        problems.add(problem.here("EL2's own tables use them").help("`granules` lists what every core has"));
     }
 }
 
@@ -142,6 +159,12 @@ fn check_cores(raw: &Raw, problems: &mut Problems) {
     if !(1..=CORES_MAX).contains(&raw.cores.value.len()) {
         let message = format!("a board has 1 to {CORES_MAX} cores, not {}", raw.cores.value.len());
         problems.add(Problem::new(Code::BoardCores, raw.cores.span, message));
+    }
+    let version = raw.gic.version;
+    if version.value == GicVersion::V2 && (V2_CORES_MAX + 1..=CORES_MAX).contains(&raw.cores.value.len()) {
+        let message =
+            format!("a GICv2 has {V2_CORES_MAX} CPU interfaces, and the board has {} cores", raw.cores.value.len());
+        problems.add(Problem::new(Code::BoardCores, raw.cores.span, message).label(version.span, "has no more"));
     }
     check_releases(raw, problems);
 }
@@ -171,6 +194,27 @@ fn check_releases(raw: &Raw, problems: &mut Problems) {
         if let Some(first) = seen.insert(release.value, release.span) {
             let message = format!("two cores have the release address {address}");
             problems.add(Problem::new(Code::BoardCores, release.span, message).label(first, "the other one"));
+        }
+    }
+}
+
+/// EL2 writes release addresses: memory, if not RAM.
+fn check_release_places(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
+    let registers = register_pieces(raw);
+    for release in raw.start.release.iter().flat_map(|release| &release.value) {
+        let range = Range { at: release.value, size: RELEASE_BYTES };
+        let word = Piece::new("the release address", Spanned::new(range, release.span));
+        check_range(&word, pa_range, problems);
+        let page = release.value / PAGE * PAGE;
+        let shares = |piece: &&Piece| {
+            let first = piece.range.value.at / PAGE * PAGE;
+            first < page.saturating_add(PAGE) && piece.end().is_some_and(|end| page < end)
+        };
+        if let Some(piece) = registers.iter().find(shares) {
+            let message =
+                format!("the release address {} shares a page with {}", show::address(release.value), piece.name);
+            let problem = Problem::new(Code::BoardOverlap, release.span, message).here("must lie in memory");
+            problems.add(problem.label(piece.range.span, piece.name.clone()));
         }
     }
 }

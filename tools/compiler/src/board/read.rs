@@ -42,7 +42,7 @@ fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
     Board {
         name: wanted.name.value.clone(),
         pa_range,
-        granules: values(raw.granules),
+        granules: values(raw.granules.value),
         cores: cores(&raw.cores.value, raw.start.release.as_ref()),
         core_start: raw.start.method.value,
         ram,

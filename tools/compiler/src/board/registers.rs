@@ -112,7 +112,18 @@ fn check_frames(raw: &Raw, problems: &mut Problems) {
         if range.value.size > BLOCK_BYTES_MAX {
             problems.add(refuse("long", format!("EL2 has room for {} bytes", show::address(BLOCK_BYTES_MAX))));
         }
+        if range.value.size > bytes && !range.value.size.is_multiple_of(PAGE) {
+            let message = format!("`{key}` of the interrupt controller ends within a page");
+            let problem = Problem::new(Code::BoardGic, range.span, message);
+            problems.add(problem.here(format!("`size` must be a multiple of {}", show::size(PAGE))));
+        }
         check_alignment(key, range, alignment, problems);
+    }
+    let (Some(seen), Some(behind)) = (raw.gic.cpu_interface, raw.gic.virtual_cpu) else { return };
+    if behind.value.size > seen.value.size {
+        let message = "`virtual-cpu` of the interrupt controller is longer than `cpu-interface`";
+        let problem = Problem::new(Code::BoardGic, behind.span, message);
+        problems.add(problem.here("partitions see it there").label(seen.span, "only this much is free"));
     }
 }
 

@@ -7,7 +7,7 @@ use septum_stage2::{Access, Granule};
 use super::dma;
 use super::draft::{Draft, Given, Pages};
 use super::sweep::{Claim, overlaps};
-use crate::board::{Board, Console, Device, PaSpan};
+use crate::board::{Board, CarveOut, Console, Device, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
@@ -198,6 +198,8 @@ enum Party<'a> {
     Master(&'a Device),
     /// RAM.
     Ram,
+    /// What firmware keeps.
+    Kept(&'a CarveOut),
 }
 
 fn check_pages(
@@ -219,6 +221,7 @@ fn check_pages(
     let el2 = el2_blocks(board, console);
     claims.extend(el2.iter().map(|block| claim(block.registers, Party::El2(block))));
     claims.extend(board.ram.iter().map(|bank| claim(*bank, Party::Ram)));
+    claims.extend(board.carve_outs.iter().map(|kept| claim(kept.span, Party::Kept(kept))));
     let owned: std::collections::BTreeSet<_> = given(drafts).map(|(_, given)| given.device.name.as_str()).collect();
     let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
     for device in free {
@@ -296,6 +299,9 @@ fn report(low: Party<'_>, high: Party<'_>, problems: &mut Problems) {
         }
         (Party::Owner(draft, pages), Party::Ram) | (Party::Ram, Party::Owner(draft, pages)) => {
             problems.add(shared_with_el2(draft, pages, "RAM", false));
+        }
+        (Party::Owner(draft, pages), Party::Kept(kept)) | (Party::Kept(kept), Party::Owner(draft, pages)) => {
+            problems.add(shared_with_el2(draft, pages, &format!("carve-out `{}`", kept.name), false));
         }
         _ => {}
     }

@@ -173,11 +173,14 @@ fn guest_gic(board: &Board, cpus: u64) -> GuestGic {
 fn cpu_interface(raw: &Partition, board: &Board, granule: Granule, problems: &mut Problems) -> Option<Pages> {
     let (physical, frames) = (board.gic.cpu_interface?, board.gic.virtual_cpu?);
     let (seen, pages) = (whole_pages(physical, granule), whole_pages(frames, granule));
-    let others = [Some(board.gic.distributor), Some(physical), board.gic.virtual_control];
-    let alone = !others.into_iter().flatten().any(|other| other.overlaps(pages));
     let offset = |block: PaSpan| block.start.get() % granule.bytes();
-    if !alone || offset(physical) != offset(frames) || board.gic.distributor.overlaps(seen) {
-        problems.add(no_granule(raw, granule));
+    if let Some(other) = beside_virtual_cpu(board, pages) {
+        problems.add(no_granule(raw, granule, &format!("its page around the virtual CPU interface holds {other}")));
+    } else if offset(physical) != offset(frames) {
+        let why = "the virtual CPU interface is at another offset in its page than the physical one";
+        problems.add(no_granule(raw, granule, why));
+    } else if board.gic.distributor.overlaps(seen) {
+        problems.add(no_granule(raw, granule, "its page around the CPU interface holds the distributor"));
     }
     Some(Pages {
         devices: Vec::new(),
@@ -196,12 +199,24 @@ fn whole_pages(block: PaSpan, granule: Granule) -> PaSpan {
     PaSpan { start: Pa::new(start), size: block.end().next_multiple_of(granule.bytes()) - start }
 }
 
-fn no_granule(raw: &Partition, granule: Granule) -> Problem {
+/// What besides the virtual CPU interface lies in `pages`, its own.
+fn beside_virtual_cpu(board: &Board, pages: PaSpan) -> Option<String> {
+    let gic = &board.gic;
+    let frames = [Some(gic.distributor), gic.cpu_interface, gic.virtual_control].into_iter().flatten();
+    let frames = frames.map(|block| (block, "other frames of the interrupt controller".to_owned()));
+    let power = board.power.registers.map(|block| (block, "the power registers".to_owned()));
+    let devices = board
+        .devices
+        .iter()
+        .flat_map(|device| device.registers.iter().map(|block| (*block, format!("device `{}`", device.name))));
+    let kept = board.carve_outs.iter().map(|kept| (kept.span, format!("carve-out `{}`", kept.name)));
+    let ram = board.ram.iter().map(|bank| (*bank, "RAM".to_owned()));
+    let mut others = frames.chain(power).chain(devices).chain(kept).chain(ram);
+    others.find(|(block, _)| block.overlaps(pages)).map(|(_, what)| what)
+}
+
+fn no_granule(raw: &Partition, granule: Granule, why: &str) -> Problem {
     let span = raw.granule.map_or(raw.name.span, |granule| granule.span);
-    let message = format!(
-        "partition `{}` cannot use the {granule} granule: its page around the virtual CPU interface holds other frames \
-         of the interrupt controller",
-        raw.name.value
-    );
+    let message = format!("partition `{}` cannot use the {granule} granule: {why}", raw.name.value);
     Problem::new(Code::GicGranule, span, message).here("too coarse for this board").help("use granule = \"4k\"")
 }

@@ -69,7 +69,7 @@ impl El2Space {
         let mut holes: Vec<_> = board.carve_outs.iter().map(|carve_out| outer_pages(carve_out.span)).collect();
         holes.extend(pages.iter().map(|page| (*page, page + PAGE)));
         holes.sort_unstable();
-        let mut window = Window::new(space::RAM_VA, space::LOADER_VA);
+        let mut window = ram_window();
         for bank in &board.ram {
             let base = window.take(*bank)?;
             for (start, end) in without(inner_pages(*bank), &holes) {
@@ -124,11 +124,33 @@ fn run(system: &System, el2: &El2, devices: &Devices, layout: &Layout) -> Result
 
 /// The image's first page at its physical address: the code that turns the MMU on runs there before and after.
 fn boot_page(load: u64) -> Result<Mapping, BuildError> {
-    let windows = space::IMAGE_VA..space::PLAN_VA + space::PLAN_BYTES_MAX;
-    if windows.contains(&load) || load >= space::RAM_VA {
+    if !can_start_at(load) {
         return Err(BuildError::LoadAddress(Pa::new(load)));
     }
     Ok(normal(load, load, PAGE, Access::RX))
+}
+
+/// Where no image can be loaded below [`LOAD_END`], as virtual addresses of EL2's own.
+pub const OWN: std::ops::Range<u64> = space::IMAGE_VA..space::PLAN_VA + space::PLAN_BYTES_MAX;
+/// End (exclusive) of the addresses at which an image can be loaded.
+pub const LOAD_END: u64 = space::RAM_VA;
+
+/// Whether an image at `load` can turn the MMU on there: EL2 uses that virtual address for nothing else.
+pub fn can_start_at(load: u64) -> bool {
+    load < LOAD_END && !OWN.contains(&load)
+}
+
+/// GiB of virtual addresses for RAM and for the pages of spin tables.
+pub const RAM_GIBS: u64 = (space::LOADER_VA - space::RAM_VA) / GIB;
+
+fn ram_window() -> Window {
+    Window::new(space::RAM_VA, space::LOADER_VA)
+}
+
+/// How many of `spans`, from the first on, the boot root has room for.
+pub fn ram_that_fits(spans: &[PaSpan]) -> usize {
+    let mut window = ram_window();
+    spans.iter().take_while(|span| window.take(**span).is_some()).count()
 }
 
 fn core(index: u64, pa: u64) -> [Mapping; 2] {

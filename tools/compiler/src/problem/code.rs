@@ -186,7 +186,7 @@ codes! {
 
     /// The ranges of a board's file do not overlap each other.
     BoardOverlap = "E0601",
-    /// A board loads the image at a multiple of 2 MiB in RAM.
+    /// A board loads the image at a multiple of 2 MiB in RAM, clear of EL2's own virtual addresses.
     BoardLoad = "E0602",
     /// A board has the frames that its interrupt controller's version has, where it has them.
     BoardGic = "E0603",
@@ -194,10 +194,14 @@ codes! {
     BoardConsole = "E0604",
     /// A device's interrupts are SPIs that the board has.
     BoardInterrupt = "E0605",
-    /// A board's cores are distinct and each can be started.
+    /// A board's cores are distinct, each can be started, and the interrupt controller has room for them.
     BoardCores = "E0606",
     /// A board's ranges lie within its physical address size.
     BoardRange = "E0607",
     /// EL2 can drive the registers of a board's consoles and of its power control.
     BoardRegisters = "E0608",
+    /// A board's RAM is whole pages of 4 KiB, and EL2's address space has room for all of it.
+    BoardRam = "E0609",
+    /// A board's cores have 4 KiB pages, which EL2's own tables use.
+    BoardGranules = "E0610",
 }

@@ -197,8 +197,10 @@ fn check_boot(context: &Context<'_>, run: &Reached, boot: &Reached, findings: &m
     }
     let mut release_pages = 0;
     for reach in boot.within(RAM).filter(|reach| reach.access != Access::R || reach.memory != Memory::Normal) {
-        check_release_page(context, &root, reach, findings);
-        release_pages += 1;
+        for page in release_pages_of(context, reach) {
+            check_release_page(context, &root, page, findings);
+            release_pages += 1;
+        }
     }
     let recorded = context.plan.regions().iter().filter(|region| is_spin_table(region)).count();
     let mapped = |va| boot.find(va).is_some_and(|reach| reach.access == Access::RW && RAM.has(va));
@@ -224,6 +226,16 @@ fn firmware<'a>(context: &'a Context<'a>) -> impl Iterator<Item = Range> + 'a {
 
 fn is_spin_table(region: &RegionRecord) -> bool {
     region.owner == OWNER_EL2 && RegionKind::from_code(region.kind) == Some(RegionKind::CarveOut)
+}
+
+/// The pages of `reach`: those of spin tables may follow each other. More than there are cores are no spin tables.
+fn release_pages_of(context: &Context<'_>, reach: Reach) -> Vec<Reach> {
+    let pages = reach.size / PAGE;
+    if pages > context.plan.cores().len() as u64 {
+        return vec![reach];
+    }
+    let page = |index| Reach { input: reach.input + index * PAGE, pa: reach.pa + index * PAGE, size: PAGE, ..reach };
+    (0..pages).map(page).collect()
 }
 
 /// The only writable pages of the boot root that the run root lacks hold the cores' release addresses.

@@ -145,18 +145,22 @@ fn ram_agrees(board: &Board, context: &Context<'_>) -> bool {
     let in_bank = |range: Range| board.ram.iter().any(|bank| Range::new(bank.start.get(), bank.size).contains(range));
     let records = || context.plan.ram().iter().map(|ram| Range::new(ram.pa, ram.size));
     let mut taken: Vec<Range> = records().collect();
-    taken.extend(board.carve_outs.iter().map(|carve_out| Range::new(carve_out.span.start.get(), carve_out.span.size)));
+    // A carve-out need not be whole pages; the rest of its pages is not mapped.
+    taken.extend(board.carve_outs.iter().map(|carve_out| pages_around(carve_out.span)));
     taken.extend(board.cores.iter().filter_map(|core| core.release).map(|pa| Range::new(pa.get() & !(PAGE - 1), PAGE)));
     taken.sort_by_key(|range| range.start);
     let covered = |bank: &PaSpan| {
         let end = bank.start.get() + bank.size;
-        let reach = taken.iter().fold(bank.start.get(), |done, range| {
-            // A carve-out need not end on a page; the rest of its page is not mapped.
-            if range.start <= done.next_multiple_of(PAGE) { done.max(range.end) } else { done }
-        });
-        reach.saturating_add(PAGE) > end
+        let further = |done: u64, range: &Range| if range.start <= done { done.max(range.end) } else { done };
+        taken.iter().fold(bank.start.get(), further) >= end
     };
     records().all(in_bank) && board.ram.iter().all(covered)
+}
+
+/// The pages that have a byte of `span`.
+fn pages_around(span: PaSpan) -> Range {
+    let start = span.start.get() & !(PAGE - 1);
+    Range { start, end: span.end().saturating_add(PAGE - 1) & !(PAGE - 1) }
 }
 
 struct One<'a> {
