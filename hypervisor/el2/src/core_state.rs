@@ -107,6 +107,7 @@ pub struct Shared {
 /// Called once, by the boot core, before any other core runs and before anything else in this module; all cores' areas
 /// are mapped.
 pub unsafe fn prepare(plan: &Plan<'static>) {
+    // Every core has an area in the map of EL2's devices and cores: an index is below `space::CORES_MAX`.
     for index in 0..plan.cores().len() as u16 {
         // SAFETY: the state page of every core of the plan is mapped, and nobody uses it yet.
         unsafe { ptr::write(shared_address(index) as *mut Shared, Shared::default()) };

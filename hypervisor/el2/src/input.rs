@@ -98,6 +98,7 @@ fn route(core: &CoreState, target: u16) {
     let record = core.plan.cores().get(usize::from(target));
     let target = core_state::shared(&core.plan, target);
     if let (Some(record), Some(target), true) = (record, target, intid != 0) {
+        // A GICv2's interface is a bit in a byte; GICv3 routes by `mpidr` and leaves it.
         core.controller.take_spi(intid, record.mpidr, target.mailbox.interface.load(Relaxed) as u8);
     }
 }

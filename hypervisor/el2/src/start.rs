@@ -97,6 +97,7 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
 
 /// Every other core arrives here from the stub, MMU and caches on with the run root, on its own stack.
 pub extern "C" fn secondary(index: u64) -> ! {
+    // The stub found the index among the plan's cores (`space::CORES_MAX`).
     // SAFETY: the boot core has put the plan in and prepared the shared state before it started this core, which calls
     // this once; the compiler maps every core's area.
     let core = unsafe { core_state::init(index as u16, PLAN.get()) };

@@ -9,6 +9,9 @@ pub const fn virtual_affinity(vcpu: usize) -> u64 {
     (vcpu as u64 & 0xf) | (vcpu as u64 >> 4) << 8
 }
 
+/// Aff1 has room for the clusters of the largest partition: nothing of an index goes to Aff2, and none wraps.
+const _: () = assert!(virtual_affinity(crate::space::CORES_MAX as usize - 1) <= 0xffff);
+
 /// The virtual core with affinity `affinity`, if a partition of `vcpus` has it.
 pub fn vcpu_of_affinity(affinity: u64, vcpus: usize) -> Option<usize> {
     let vcpu = (affinity >> 8 << 4 | affinity & 0xf) as usize;

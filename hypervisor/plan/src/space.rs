@@ -25,6 +25,8 @@ pub const IMAGE_BYTES_MAX: u64 = 0x0020_0000;
 pub const CORES_VA: u64 = 0xc020_0000;
 /// Bytes of address space per core.
 pub const CORE_STRIDE: u64 = 0x8000;
+/// Most cores of a board: each has such an area. An index of a core fits 16 bits everywhere.
+pub const CORES_MAX: u64 = (DEVICES_VA - CORES_VA) / CORE_STRIDE;
 /// Offset of the stack's lowest byte in a core's area; the page below is not mapped.
 pub const CORE_STACK_OFFSET: u64 = 0x1000;
 /// Bytes of a core's stack.
@@ -59,6 +61,7 @@ pub const fn core_area(index: u32) -> u64 {
     CORES_VA + index as u64 * CORE_STRIDE
 }
 
+const _: () = assert!(CORES_MAX < u16::MAX as u64);
 const _: () = assert!(IMAGE_VA + IMAGE_BYTES_MAX <= CORES_VA);
 const _: () = assert!(CORE_STACK_OFFSET + CORE_STACK_BYTES < CORE_STATE_OFFSET);
 const _: () = assert!(CORE_STATE_OFFSET + CORE_STATE_BYTES == CORE_RING_OFFSET);

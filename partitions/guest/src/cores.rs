@@ -4,11 +4,13 @@ use core::cell::UnsafeCell;
 use core::fmt;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use septum_plan::virtual_affinity;
+
 use crate::psci;
 
 /// Bytes of stack of a further core.
 const STACK_BYTES: usize = 0x4000;
-/// Cores besides the first that a partition can use with this runtime.
+/// Most cores besides the first that this runtime has memory for.
 pub const FURTHER_CORES_MAX: usize = 7;
 
 /// What a further core begins with; start.s reads it.
@@ -43,7 +45,7 @@ static CORES: [Core; FURTHER_CORES_MAX] = [const {
 /// Why a core did not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StartError {
-    /// The runtime has no memory for a core of this index, or has started it already.
+    /// The runtime has no memory for yet another core.
     NoMemory,
     /// EL2 refused; PSCI's result code (DEN0022 5.2.2).
     Refused(i64),
@@ -65,21 +67,17 @@ unsafe extern "C" {
     fn septum_guest_start_secondary();
 }
 
-/// Switches virtual core `index` on, from 1 to [`FURTHER_CORES_MAX`], once each. It runs `function` and then ends.
+/// Switches virtual core `index` on, once each, and at most [`FURTHER_CORES_MAX`] cores. It runs `function` and then ends.
 ///
 /// # Errors
 /// Where the core cannot be had.
 pub fn start(index: u64, function: fn()) -> Result<(), StartError> {
-    let place = usize::try_from(index).ok().and_then(|index| index.checked_sub(1));
-    let core = place.and_then(|place| CORES.get(place)).ok_or(StartError::NoMemory)?;
-    if core.taken.swap(true, Ordering::AcqRel) {
-        return Err(StartError::NoMemory);
-    }
+    let core = CORES.iter().find(|core| !core.taken.swap(true, Ordering::AcqRel)).ok_or(StartError::NoMemory)?;
     let stack_top = core.stack.get().wrapping_add(1).addr() as u64;
     // SAFETY: `taken` was not set before, so nobody reads or writes this core's start but this function.
     unsafe { core.start.get().write(Start { stack_top, function }) };
     let entry = septum_guest_start_secondary as *const () as u64;
-    match psci::cpu_on(index, entry, core.start.get().addr() as u64) {
+    match psci::cpu_on(virtual_affinity(index as usize), entry, core.start.get().addr() as u64) {
         0 => Ok(()),
         code => {
             core.taken.store(false, Ordering::Release);

@@ -164,6 +164,20 @@ pub fn send(intid: u32, cores: u8) -> Result<(), InterruptError> {
     Ok(())
 }
 
+/// Sends software-generated interrupt `intid` (0 to 15) to core `core`, any that a partition can have.
+///
+/// # Errors
+/// As [`send`]; on a GICv2 also for a core above 7, of which it has none.
+pub fn send_to(intid: u32, core: u64) -> Result<(), InterruptError> {
+    if CPU_INTERFACE.load(Ordering::Relaxed) != 0 {
+        return send(intid, 1_u8.checked_shl(core as u32).ok_or(InterruptError::Refused)?);
+    }
+    let sgi = int_id(intid).ok().filter(|id| id.is_sgi()).ok_or(InterruptError::Refused)?;
+    let (affinity1, target_list) = ((core >> 4) as u8, 1 << (core & 0xf));
+    let target = SgiTarget::List { affinity3: 0, affinity2: 0, affinity1, target_list };
+    GicCpuInterface::send_sgi(sgi, target, SgiTargetGroup::CurrentGroup1).map_err(|_| InterruptError::Refused)
+}
+
 /// Acknowledges the interrupt that is pending, with interrupts masked, instead of the handler: its INTID, for [`end_one`].
 pub fn acknowledge_one() -> Option<u32> {
     let acknowledged = acknowledge(cpu_interface());
@@ -179,9 +193,10 @@ fn cpu_interface() -> Option<NonNull<u32>> {
     NonNull::new(with_exposed_provenance_mut::<u32>(CPU_INTERFACE.load(Ordering::Relaxed) as usize))
 }
 
-/// Which core this is, from 0.
+/// Which core this is, from 0: sixteen have one Aff1 ([`septum_plan::virtual_affinity`]).
 pub fn core_index() -> u64 {
-    registers::mpidr() & 0xff
+    let mpidr = registers::mpidr();
+    mpidr >> 8 << 4 & 0xff0 | mpidr & 0xf
 }
 
 /// What the IRQ vector calls: everything that is pending goes to the handler.

@@ -4,6 +4,8 @@
 #![cfg_attr(target_os = "none", no_std, no_main)]
 
 #[cfg(target_os = "none")]
+mod far;
+#[cfg(target_os = "none")]
 mod level;
 #[cfg(target_os = "none")]
 mod narrow;

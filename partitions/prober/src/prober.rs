@@ -7,7 +7,7 @@ use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
 use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
-use crate::{level, narrow, steps, suspend};
+use crate::{far, level, narrow, steps, suspend};
 
 septum_guest::entry!(prober);
 
@@ -63,6 +63,7 @@ fn run(text: &str, step: Step<'_>) {
         Step::Fill(address, bytes) => fill(address, bytes),
         Step::Zeroes(address, bytes) => say_zeroes(text, address, bytes),
         Step::Cores => start_cores(),
+        Step::Far(intid) => far::run(intid),
         Step::Steps => steps::all(),
         Step::Narrow => narrow::run(),
         Step::Suspend => suspend::all(),

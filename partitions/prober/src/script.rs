@@ -40,6 +40,8 @@ pub enum Step<'a> {
     Zeroes(Number, Number),
     /// Start all further cores: every other one sleeps, the rest spin.
     Cores,
+    /// Have cores beyond the fifteenth take an SGI and the SPI with this INTID.
+    Far(Number),
     /// Single-step over instructions that EL2 carries out.
     Steps,
     /// Run a T32 program at EL0 that reads the interrupt controller.
@@ -116,6 +118,7 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "fill" => Ok(Step::Fill(number(words)?, number(words)?)),
         "zeroes" => Ok(Step::Zeroes(number(words)?, number(words)?)),
         "cores" => Ok(Step::Cores),
+        "far" => Ok(Step::Far(number(words)?)),
         "steps" => Ok(Step::Steps),
         "narrow" => Ok(Step::Narrow),
         "suspend" => Ok(Step::Suspend),

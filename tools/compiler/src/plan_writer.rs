@@ -94,7 +94,7 @@ impl Records {
 
     fn add_cores(&mut self, system: &System, decided: Decided<'_>) {
         for (index, core) in system.board.cores.iter().enumerate() {
-            let (partition, vcpu) = owner_of_core(system, index as u32);
+            let (partition, vcpu) = owner_of_core(system, index);
             self.cores.push(CoreRecord {
                 mpidr: core.mpidr,
                 release_va: decided.space.release.get(index).copied().unwrap_or(0),
@@ -117,8 +117,8 @@ impl Records {
             gicc_ipa: address(partition.gic.cpu_interface),
             gicr_ipa: address(partition.gic.redistributors),
             console_ipa: address(partition.console.map(|console| console.ipa)),
-            vcpus: append(&mut self.vcpus, partition.cpus.iter().map(|core| *core as u16)),
-            regions: self.add_regions(partition, index as u16),
+            vcpus: append(&mut self.vcpus, partition.cpus.iter().map(|core| number(*core as usize))),
+            regions: self.add_regions(partition, number(index)),
             segments: self.add_segments(partition, index, decided),
             interrupts: append(&mut self.interrupts, owned(&partition.interrupts, system.board.gic.spis)),
             line: partition.line,
@@ -352,10 +352,16 @@ const fn part_name(access: Access) -> &'static str {
     }
 }
 
-fn owner_of_core(system: &System, core: u32) -> (u16, u16) {
+/// The number of a core, virtual core or partition: boards have at most [`septum_plan::space::CORES_MAX`] cores, and
+/// VMIDs allow fewer partitions. One beyond 16 bits would be nobody's, which the proof refuses.
+fn number(index: usize) -> u16 {
+    u16::try_from(index).unwrap_or(NO_PARTITION)
+}
+
+fn owner_of_core(system: &System, core: usize) -> (u16, u16) {
     for (index, partition) in system.partitions.iter().enumerate() {
-        if let Some(vcpu) = partition.cpus.iter().position(|cpu| *cpu == core) {
-            return (index as u16, vcpu as u16);
+        if let Some(vcpu) = partition.cpus.iter().position(|cpu| *cpu as usize == core) {
+            return (number(index), number(vcpu));
         }
     }
     (NO_PARTITION, 0)

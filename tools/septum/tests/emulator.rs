@@ -133,6 +133,27 @@ fn the_cores_behind_one_that_is_left_out_find_their_own_redistributors() {
 }
 
 #[test]
+fn cores_find_their_redistributors_among_gicv4_s_which_are_twice_as_long() {
+    three_partitions("tools/septum/tests/configs/virt-gicv4").holds();
+}
+
+#[test]
+fn cores_beyond_the_fifteenth_are_found_by_their_affinity() {
+    Case {
+        config: "tools/septum/tests/configs/virt-twenty-cores",
+        expected: &[
+            "prober: core 15: MPIDR 0xf, PSCI 0, SGI true, SPI true",
+            "prober: core 16: MPIDR 0x100, PSCI 0, SGI true, SPI true",
+            "prober: core 19: MPIDR 0x103, PSCI 0, SGI true, SPI true",
+            "partition `prober` ended (SYSTEM_OFF)",
+        ],
+        absent: &["EL2 fault", "undecodable"],
+        ..Case::default()
+    }
+    .holds();
+}
+
+#[test]
 fn virt_48_stops_the_partition_that_writes_where_it_must_not_and_the_others_go_on() {
     three_partitions("virt-48-hello").holds();
 }

@@ -108,6 +108,7 @@ impl Guest {
     #[inline(always)]
     fn quick_sgi(&self, peers: &Peers<'_>, register: u32, value: u32) -> bool {
         let Version::V2(hardware) = &self.board.version else { return false };
+        // The checker leaves a GICv2 board no more than eight cores.
         let word = if register == offset::SGIR { peers.post_v2(self.vcpu as u8, value) } else { None };
         word.map(|word| hardware.send(word)).is_some()
     }

@@ -242,6 +242,7 @@ impl Hardware for Board {
                 let mailbox = |vcpu: u32| Hardware::mailbox(self, vcpu as usize);
                 let bit = |vcpu: u32| mailbox(vcpu).map_or(0, |mailbox| mailbox.interface.load(Relaxed));
                 let interfaces = Bits(target.into()).fold(0, |all, vcpu| all | bit(vcpu));
+                // Bits of GICv2's interfaces, of which there are eight.
                 distributor::target(&v2.interface.gicd, intid, interfaces as u8);
             }
         }

@@ -36,6 +36,7 @@ pub fn answer(core: &'static CoreState, assignment: Assignment, frame: &mut Fram
 
 /// Septum's own calls.
 fn own_call(core: &CoreState, assignment: Assignment, x: &[u64]) -> Results {
+    // No partition has more cores than the board (`space::CORES_MAX`).
     let vcpus = core.plan.vcpus(assignment.record).len() as u16;
     let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition: assignment.record };
     match call::decide(x, caller) {

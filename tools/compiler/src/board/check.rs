@@ -18,7 +18,7 @@ const FIRST_SPI: u32 = 32;
 /// Most SPIs that a GIC has (GICv2 4.3.2, GICv3 12.9.38: ITLinesNumber).
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
-const CORES_MAX: usize = ((space::DEVICES_VA - space::CORES_VA) / space::CORE_STRIDE) as usize;
+const CORES_MAX: usize = space::CORES_MAX as usize;
 /// Most cores of a GICv2: its CPU interfaces (IHI 0048B 1.1).
 const V2_CORES_MAX: usize = 8;
 /// Bytes of a release address.

@@ -95,6 +95,7 @@ impl Assembly<'_> {
             name: self.draft.name().into(),
             line: problems.sources.position(self.draft.raw.name.span).line,
             cpus: self.draft.cpus.clone(),
+            // `cores::check_count` leaves at most `cores::VMIDS` partitions.
             vmid: index as u16 + 1,
             geometry: geometry(self.draft, self.board, self.places),
             regions: self.regions(problems),

@@ -55,6 +55,7 @@ pub(super) fn cpus(count: usize) -> Node {
         Node::new(format!("cpu@{affinity:x}"))
             .text("device_type", "cpu")
             .text("compatible", "arm,armv8")
+            // Aff3 is zero for every index (septum_plan::affinity).
             .cells("reg", &[affinity as u32])
             .text("enable-method", "psci")
     };

@@ -152,13 +152,13 @@ fn check_cores(context: &Context<'_>, findings: &mut Findings) {
     for (index, partition) in context.plan.partitions().iter().enumerate() {
         for (vcpu, core) in context.plan.vcpus(partition).iter().enumerate() {
             let place = listed.get_mut(*core as usize);
-            if place.is_none_or(|place| place.replace((index as u16, vcpu as u16)).is_some()) {
+            if place.is_none_or(|place| place.replace((index, vcpu)).is_some()) {
                 findings.add(Violation::Core { core: *core as usize });
             }
         }
     }
     for (core, (record, listed)) in cores.iter().zip(listed).enumerate() {
-        let recorded = (record.partition != NO_PARTITION).then_some((record.partition, record.vcpu));
+        let recorded = (record.partition != NO_PARTITION).then_some((record.partition.into(), record.vcpu.into()));
         if recorded != listed {
             findings.add(Violation::Core { core });
         }
