@@ -167,6 +167,8 @@ pub struct Device {
     pub interrupts: Vec<u32>,
     /// Whether it masters the bus, and so can reach memory past Stage-2.
     pub bus_master: bool,
+    /// What of physical memory its driver can hand it, where that is not all.
+    pub dma_reach: Option<PaSpan>,
     /// Device-tree `compatible` strings, for generated trees.
     pub compatible: Vec<String>,
 }

@@ -12,16 +12,16 @@ use crate::image::reader::Reader;
 use crate::inspect::{ConsoleView, DeviceView, Inspection, MachineView, PartitionView, RegionView, inspect};
 use crate::verify::VerifyError;
 
-/// The report on `image` as one HTML page that needs no other file: `remark`, if there is one, then the picture of physical memory, then every
-/// partition with its tables, regions and interrupts.
+/// The report on `image` as one HTML page that needs no other file: `remarks`, then the picture of physical memory, then
+/// every partition with its tables, regions and interrupts.
 ///
 /// # Errors
 /// As [`inspect`].
-pub fn html(image: &[u8], remark: Option<&str>) -> Result<String, VerifyError> {
+pub fn html(image: &[u8], remarks: &[String]) -> Result<String, VerifyError> {
     let inspection = inspect(image)?;
     let reader = Reader::new(image)?;
     let map = memory_map(&reader.plan()?);
-    Ok(html::page(&inspection, reader.plan()?.config(), remark, &map))
+    Ok(html::page(&inspection, reader.plan()?.config(), remarks, &map))
 }
 
 /// The text of `inspect`.

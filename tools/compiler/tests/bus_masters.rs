@@ -30,13 +30,38 @@ fn build(system: &System) -> Vec<u8> {
 }
 
 #[test]
+fn memory_beyond_a_bus_master_s_reach_is_remarked_upon() {
+    let remark = "line 8: bus master `emmc2` of partition `lin` reaches only [0x0..0x4000_0000) of memory, and not all of `ram` \
+                  [0x4000_0000..0x4020_0000): its driver must keep buffers within that";
+    let system = system();
+    assert_eq!(system.remarks, [remark]);
+    let page = report::html(&build(&system), &system.remarks).unwrap();
+    assert!(page.contains("reaches only [0x0..0x4000_0000) of memory"), "{page}");
+    assert_eq!(remarks("0x3000_0000", "emmc2"), [""; 0], "within the first GiB");
+    assert_eq!(remarks("0x4000_0000", "genet"), [""; 0], "it reaches all");
+    assert_eq!(remarks("0x4000_0000", "pcie"), [""; 0], "within 3 GiB");
+}
+
+/// The remarks on a partition with `device` and 2 MiB of memory at `place`.
+fn remarks(place: &str, device: &str) -> Vec<String> {
+    let text = format!(
+        "board = \"rpi4\"\nvariant = \"2GiB\"\n\
+         [partition.lin]\ncpus = [1]\nimage = {{ guest = \"u-boot-qemu_arm64\" }}\nentry = {place}\n\
+         devices = [\"{device}\"]\ndma = \"trusted\"\n\
+         memory.ram = {{ ipa = {place}, identity = true, size = \"2MiB\", access = \"rwx\" }}\n"
+    );
+    let config = SourceFile { name: "test.toml".into(), text };
+    check(&config, &files::shipped(files::root())).unwrap_or_else(|problems| panic!("{problems}")).remarks
+}
+
+#[test]
 fn inspection_report_and_proof_name_the_bus_masters_and_their_owner() {
     let image = build(&system());
     let inspection = inspect::inspect(&image).unwrap();
     let words = "bus masters `emmc2`: they reach all memory past these tables";
     let text = report::text(&inspection);
     assert_eq!(text.matches(words).count(), 1, "{text}");
-    assert_eq!(report::html(&image, None).unwrap().matches(words).count(), 1);
+    assert_eq!(report::html(&image, &system().remarks).unwrap().matches(words).count(), 1);
     let verified = verify(&image).unwrap();
     let masters = verified.partitions.iter().map(|partition| partition.bus_masters.clone());
     assert_eq!(masters.collect::<Vec<_>>(), [vec!["emmc2".to_owned()], vec![]]);

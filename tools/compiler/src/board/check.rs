@@ -69,6 +69,19 @@ impl Piece {
     }
 }
 
+/// What bus masters reach; nobody else reaches any.
+fn check_reaches(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
+    for device in &raw.devices {
+        let (Some(reach), name) = (device.dma_reach, &device.name.value) else { continue };
+        check_range(&Piece::new(format!("what device `{name}` reaches"), reach), pa_range, problems);
+        if !device.bus_master {
+            let message = format!("device `{name}` does not master the bus, and reaches no memory");
+            let problem = Problem::new(Code::BoardRange, reach.span, message);
+            problems.add(problem.help("add `bus-master = true`, or leave `dma-reach` out"));
+        }
+    }
+}
+
 /// Firmware's memory is not where registers are: whoever has a device would have it, too.
 fn check_carve_outs(carve_outs: &[Piece], registers: &[Piece], problems: &mut Problems) {
     for kept in carve_outs {
@@ -94,6 +107,7 @@ fn check_ranges(raw: &Raw, pa_range: Option<PaRange>, problems: &mut Problems) {
         check_range(piece, pa_range, problems);
     }
     check_carve_outs(&carve_outs, &registers, problems);
+    check_reaches(raw, pa_range, problems);
     let mut pieces: Vec<_> = ram.into_iter().chain(registers).collect();
     pieces.sort_by_key(|piece| piece.range.value.at);
     for pair in pieces.windows(2) {

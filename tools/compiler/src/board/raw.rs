@@ -64,6 +64,7 @@ pub(super) struct RawDevice {
     pub registers: Vec<Spanned<Range>>,
     pub interrupts: Vec<Spanned<u32>>,
     pub bus_master: bool,
+    pub dma_reach: Option<Spanned<Range>>,
     pub compatible: Vec<String>,
     pub uart: Option<Uart>,
 }
@@ -185,6 +186,7 @@ fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems)
     let registers = table.required::<Vec<Spanned<Range>>>("registers", problems);
     let interrupts = table.optional::<Vec<Spanned<u32>>>("interrupts", problems);
     let bus_master = table.optional("bus-master", problems).is_some_and(|flag| flag.value);
+    let dma_reach = table.optional("dma-reach", problems);
     let compatible = table.optional::<Vec<Spanned<String>>>("compatible", problems);
     let uart = read_uart(&mut table, problems);
     table.close(problems);
@@ -192,6 +194,7 @@ fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems)
         registers: registers?.value,
         interrupts: interrupts.map_or(Vec::new(), |list| list.value),
         bus_master,
+        dma_reach,
         compatible: compatible.map_or(Vec::new(), |list| values(list.value)),
         uart,
         name,

@@ -113,6 +113,7 @@ fn device(raw: RawDevice) -> Device {
         registers: raw.registers.iter().map(span).collect(),
         interrupts: values(raw.interrupts),
         bus_master: raw.bus_master,
+        dma_reach: raw.dma_reach.as_ref().map(span),
         compatible: raw.compatible,
     }
 }

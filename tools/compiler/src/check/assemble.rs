@@ -6,7 +6,7 @@ use septum_stage2::{Ipa, Pa};
 use super::draft::{Draft, Payload};
 use super::image::{self, Fitted, View};
 use super::reserve::{Placed, geometry};
-use super::{linux, tree};
+use super::{dma, linux, tree};
 use crate::board::{Board, Console};
 use crate::problem::Problems;
 use crate::raw::config::PhysicalTimer;
@@ -34,8 +34,10 @@ pub(super) fn system(
             Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
         }
     }
+    let mut remarks = judged.remarks;
+    remarks.extend(dma::remarks(&partitions, board));
     let (config, board, el2) = (config.to_owned(), board.clone(), placed.el2);
-    Some(System { config, config_name, board, console, el2, partitions, remarks: judged.remarks })
+    Some(System { config, config_name, board, console, el2, partitions, remarks })
 }
 
 /// The memory of a partition by rising IPA, where `places` says where each lies.

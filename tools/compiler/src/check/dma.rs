@@ -3,6 +3,8 @@
 //! Such a device reads and writes physical addresses, and its driver hands it those that the partition sees. So whatever
 //! a partition with a bus master sees must lie where it sees it: else an honest driver writes into its neighbour.
 
+use septum_plan::RegionKind;
+
 use super::draft::{Draft, Given, Memory, Pages};
 use super::reserve::{Index, Placed};
 use super::room;
@@ -10,6 +12,7 @@ use crate::board::{Board, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
+use crate::system::{Partition, Region};
 
 /// The devices of `draft` that reach memory past Stage-2.
 fn masters<'a>(draft: &Draft<'a>) -> Vec<Given<'a>> {
@@ -117,6 +120,33 @@ fn may_lie_where_seen(drafts: &[Draft<'_>], index: Index, board: &Board, el2: Op
     let el2 = el2.unwrap_or(PaSpan { start: board.load, size: 1 });
     let Some((start, end)) = memory.ipa.map(|ipa| (ipa, ipa.saturating_add(memory.size))) else { return true };
     room::free(drafts, board, el2, &[index]).iter().any(|gap| gap.start <= start && end <= gap.end)
+}
+
+/// What is to be said of memory that a bus master of its partition does not reach: a driver that knows that keeps its
+/// buffers elsewhere, and one that does not loses what it hands over.
+pub(super) fn remarks(partitions: &[Partition], board: &Board) -> Vec<String> {
+    let beyond = |partition: &Partition| {
+        let masters = partition.regions.iter().filter(|region| region.bus_master).flat_map(|region| &region.devices);
+        let devices = masters.filter_map(|name| board.devices.iter().find(|device| device.name == *name));
+        let reaches = devices.filter_map(|device| Some((device.name.clone(), device.dma_reach?)));
+        reaches.filter_map(|reach| out_of_reach(partition, reach)).collect::<Vec<_>>()
+    };
+    partitions.iter().flat_map(beyond).collect()
+}
+
+fn out_of_reach(partition: &Partition, (device, reach): (String, PaSpan)) -> Option<String> {
+    let inside = |region: &Region| reach.start <= region.pa && region.pa.get() + region.size <= reach.end();
+    let memory = partition.regions.iter().filter(|region| region.kind == RegionKind::Memory);
+    let beyond: Vec<_> = memory.filter(|region| !inside(region)).collect();
+    let places = beyond.iter().map(|region| format!("`{}` {}", region.name, show::range(region.pa.get(), region.size)));
+    let places = places.collect::<Vec<_>>().join(", ");
+    let reach = show::range(reach.start.get(), reach.size);
+    Some(format!(
+        "line {}: bus master `{device}` of partition `{}` reaches only {reach} of memory, and not all of {places}: its \
+         driver must keep buffers within that",
+        beyond.first()?.line,
+        partition.name
+    ))
 }
 
 /// Whether the configuration says that the partition sees `memory` where it lies.

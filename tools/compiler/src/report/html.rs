@@ -12,12 +12,13 @@ text-align:left}td.n{font-family:ui-monospace,monospace;text-align:right}h2 span
 height:.8em;border:1px solid #333;margin-right:.5em}svg text{font:12px ui-monospace,monospace}";
 
 /// The whole page.
-pub(super) fn page(inspection: &Inspection, config: &str, remark: Option<&str>, map: &[MapEntry]) -> String {
+pub(super) fn page(inspection: &Inspection, config: &str, remarks: &[String], map: &[MapEntry]) -> String {
     let (config, board) = (escape(config), escape(&inspection.board));
     let owner = |entry: &MapEntry| owner_name(inspection, entry.owner);
-    let remark = remark.map_or_else(String::new, |remark| format!("<p><strong>{}.</strong></p>\n", escape(remark)));
+    let remarks = remarks.iter().map(|remark| format!("<p><strong>{}.</strong></p>\n", escape(remark)));
+    let remarks = remarks.collect::<String>();
     let mut body = format!(
-        "<h1>{config} on {board}</h1>\n{remark}<p>Loaded at {:#x}; {} partitions.</p>\n<h2>Physical memory</h2>\n{}",
+        "<h1>{config} on {board}</h1>\n{remarks}<p>Loaded at {:#x}; {} partitions.</p>\n<h2>Physical memory</h2>\n{}",
         inspection.load_address,
         inspection.partitions.len(),
         picture::svg(map, owner)

@@ -57,6 +57,7 @@ fn uart(name: &str, start: u64, interrupt: u32) -> Device {
         registers: vec![span(start, 0x1000)],
         interrupts: vec![interrupt],
         bus_master: false,
+        dma_reach: None,
         compatible: vec!["arm,pl011".to_owned()],
     }
 }
