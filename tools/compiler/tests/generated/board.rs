@@ -52,7 +52,7 @@ pub fn board(dice: &mut Dice<'_>) -> Known {
     let pa_bits = dice.pick(&[40, 44, 48, 36, 32, 42, 52]);
     let cores = match dice.once_in(8) {
         false => dice.pick(&[4, 1, 2, 8]),
-        true => dice.pick(&[9, 16, 17, 20, 33, 64, 300]),
+        true => dice.pick(&[9, 16, 17, 20, 33, 64, 300, 250]),
     };
     let v3 = cores > 8 && !dice.oddly(3) || !dice.once_in(3);
     let ram = ram(dice, pa_bits);
@@ -85,13 +85,17 @@ fn ram(dice: &mut Dice<'_>, pa_bits: u64) -> Vec<(u64, u64)> {
     let mut banks = Vec::new();
     let top = 1_u64 << pa_bits.min(48);
     let few = 1 + dice.below(3);
-    let count = if dice.once_in(8) { dice.pick(&[8, 60, 200]) } else { few };
+    let count = if dice.once_in(8) { dice.pick(&[8, 60, 150]) } else { few };
     let mut at = if dice.once_in(2) { dice.pick(&EDGES) } else { 0x4000_0000 };
     if dice.oddly(16) {
         at = dice.near(at) % (1 << 49);
     }
     if at >= top && !dice.oddly(20) {
         at = dice.pick(&[0x8000_0000, 0, 0x4000_0000]);
+    }
+    if at >= 1 << 36 && !dice.oddly(2) {
+        // Somewhere the image must be loaded.
+        banks.push((0x4000_0000, 1 << 30));
     }
     for _ in 0..count {
         let size = if dice.oddly(2) { dice.pick(&SIZES) } else { dice.pick(&SIZES[..3]) };

@@ -25,7 +25,7 @@ pub fn config(dice: &mut Dice<'_>, board: &Known) -> String {
     let mut text = "board = \"generated\"\n".to_owned();
     let count = match dice.once_in(12) {
         false => 1 + dice.below(board.cores.min(3)),
-        true => dice.pick(&[board.cores.min(40), 8, 1]),
+        true => dice.pick(&[board.cores.min(40), 8, 1, board.cores.min(254), board.cores]),
     };
     let mut next_core = 0;
     let mut devices = board.devices.iter().skip(1);
@@ -37,6 +37,7 @@ pub fn config(dice: &mut Dice<'_>, board: &Known) -> String {
         let _ = writeln!(text, "\n[partition.p{index}]\ncpus = [{}]", cpus.join(", "));
         let first = memories(dice, board, &mut text);
         program(dice, first, &mut text);
+        tree(dice, first, &mut text);
         options(dice, board, &mut text);
         let given: Vec<_> =
             (0..dice.below(3)).filter_map(|_| devices.next()).map(|name| device(dice, board, name)).collect();
@@ -83,7 +84,7 @@ fn memories(dice: &mut Dice<'_>, board: &Known, text: &mut String) -> (u64, u64)
 
 fn program(dice: &mut Dice<'_>, (ipa, size): (u64, u64), text: &mut String) {
     let bytes = dice.pick(&[4, 1, 3, 0x1000, 0x1001, 0x12345, 0x10_0001]);
-    match dice.below(4) {
+    match dice.below(5) {
         0 if ipa == 0x4000_0000 => text.push_str("image = \"hello\"\n"),
         1 => {
             let memory = dice.pick(&[0x10_0000, 0, 0x1000, 1, 0x220_0000, u64::MAX]);
@@ -103,10 +104,25 @@ fn program(dice: &mut Dice<'_>, (ipa, size): (u64, u64), text: &mut String) {
             let _ = writeln!(text, "image = \"./raw-{bytes}.bin\"\nentry = {entry:#x}\nload = {load:#x}");
             args(dice, text);
         }
+        3 => {
+            let memory = dice.pick(&[bytes, bytes + 0x3000, 0x1f_0000, bytes + 1, 1 << 40, 0]);
+            let start = dice.pick(&[ipa, ipa + 0x800, ipa.wrapping_add(size).wrapping_sub(bytes)]);
+            let _ = writeln!(text, "image = \"./elf-{start}-{bytes}-{memory}.elf\"");
+            args(dice, text);
+        }
         _ => {
             let _ = writeln!(text, "image = \"./kernel-{}-{}.img\"", bytes + 64, dice.pick(&[0x10_0000, 0, 1, 0x1234]));
             args(dice, text);
         }
+    }
+}
+
+/// A tree of the user's own, where it may be.
+fn tree(dice: &mut Dice<'_>, (ipa, size): (u64, u64), text: &mut String) {
+    if dice.once_in(4) && !text.ends_with("device-tree = true\n") {
+        let bytes = dice.pick(&[size, size, size / 2, 0x1000, size.wrapping_add(1)]);
+        let more = dice.pick(&[0, 4, 0xffc, 0x1000, 0x1f_0000, 0x20_0000]);
+        let _ = writeln!(text, "dtb = \"./tree-{ipa}-{bytes}-{more}.dtb\"");
     }
 }
 
