@@ -26,6 +26,19 @@ pub const fn gicd_bytes(version: GicVersion) -> u64 {
     }
 }
 
+/// Most cores of a GICv2: its CPU interfaces (IHI 0048B 1.1).
+pub const V2_CORES_MAX: usize = 8;
+
+/// Where frames of the interrupt controller begin, as multiples of bytes. GICv3's are frames of 64 KiB, each on such a
+/// boundary (IHI 0069H 12.8, 12.10). GICv2's places are the board's (IHI 0048B), but tables map pages of 4 KiB; GIC-400 has
+/// them there (DDI 0471B 3.2).
+pub const fn alignment(version: GicVersion) -> u64 {
+    match version {
+        GicVersion::V2 => 0x1000,
+        GicVersion::V3 => 0x1_0000,
+    }
+}
+
 /// What EL2 emulates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Emulated {

@@ -9,7 +9,7 @@ mod shipped;
 mod support;
 
 use proptest::prelude::*;
-use septum_compiler::board::Device;
+use septum_compiler::board::{Core, Device};
 use septum_compiler::el2_elf::El2;
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::system::{self, Region, System};
@@ -291,6 +291,31 @@ fn nobody_reaches_what_is_not_his() {
         let found = violations(image::build(&system, &support::el2_elf()));
         assert!(found.iter().any(|violation| violation.to_string().contains(expected)), "{what}: {found:#?}");
     }
+}
+
+#[test]
+fn a_board_that_cannot_be_is_not_proved() {
+    let frame = "is not where such registers can be";
+    let cases: [Case; 4] = [
+        ("nine cores on a GICv2", 1, five_more_cores, "more cores than the interrupt controller has interfaces"),
+        ("a GICv3's distributor within 64 KiB", 0, |s| s.board.gic.distributor.start = Pa::new(0x0800_1000), frame),
+        ("GICV within a page", 1, |s| s.board.gic.virtual_cpu = Some(support::span(0xff84_6800, 0x2000)), frame),
+        ("a UART at no word", 0, |s| log_uart(s).registers[0] = support::span(0x0900_0002, 0x800), frame),
+    ];
+    for (what, which, change, expected) in cases {
+        let mut system = support::systems()[which].clone();
+        change(&mut system);
+        let found = violations(image::build(&system, &support::el2_elf()));
+        assert!(found.iter().any(|violation| violation.to_string().contains(expected)), "{what}: {found:#?}");
+    }
+}
+
+/// What is tried, on which of the systems, by what change, and what is found.
+type Case = (&'static str, usize, fn(&mut System), &'static str);
+
+fn five_more_cores(system: &mut System) {
+    let core = |n: u64| Core { mpidr: 0x100 + n, release: Some(Pa::new(0x200 + 8 * n)) };
+    system.board.cores.extend((0..5).map(core));
 }
 
 /// The device that carries the log.

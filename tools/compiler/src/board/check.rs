@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use septum_plan::affinity::AFFINITY;
+use septum_plan::frames::V2_CORES_MAX;
 use septum_plan::{CoreStart, GicVersion, space};
 use septum_stage2::{Granule, PaRange};
 
@@ -19,8 +20,6 @@ const FIRST_SPI: u32 = 32;
 const SPIS_MAX: u32 = 988;
 /// Most cores: EL2's address space has an area for each.
 const CORES_MAX: usize = space::CORES_MAX as usize;
-/// Most cores of a GICv2: its CPU interfaces (IHI 0048B 1.1).
-const V2_CORES_MAX: usize = 8;
 /// Bytes of a release address.
 const RELEASE_BYTES: u64 = 8;
 /// Bytes of the pages in which EL2 maps memory and devices.

@@ -17,11 +17,6 @@ const REDISTRIBUTORS_BYTES_MAX: u64 = HALF / space::GICR_STRIDE * REDISTRIBUTOR_
 /// Most bytes of anything else that EL2 maps there, each with two pages besides: a UART, power registers and at most
 /// three frames share the other half.
 const BLOCK_BYTES_MAX: u64 = HALF / 8;
-/// Alignment of a GICv2's frames, in bytes: the pages in which EL2's tables and partitions' map them (IHI 0048B leaves
-/// their places to the board; GIC-400, DDI 0471B 3.2, has them on boundaries of 4 KiB).
-const V2_ALIGNMENT: u64 = 0x1000;
-/// Alignment of a GICv3's frames, in bytes (IHI 0069H 12.8, 12.10: frames of 64 KiB, each on such a boundary).
-const V3_ALIGNMENT: u64 = 0x1_0000;
 /// Alignment of registers that are read and written as words, in bytes.
 const WORD: u64 = 4;
 /// Bytes of the BCM2835's power-management block up to PM_WDOG, the last that EL2 writes (Linux, bcm2835_wdt.c).
@@ -88,17 +83,14 @@ fn check_redistributors(raw: &Raw, problems: &mut Problems) {
             let problem = Problem::new(Code::BoardGic, range.span, "more redistributors than EL2 has room for");
             problems.add(problem.here(format!("at most {} bytes", show::address(REDISTRIBUTORS_BYTES_MAX))));
         }
-        check_alignment("redistributors", range, V3_ALIGNMENT, problems);
+        check_alignment("redistributors", range, frames::alignment(GicVersion::V3), problems);
     }
 }
 
 /// EL2 drives each frame to its end, and GICv2 guests use both pages of their CPU interface.
 fn check_frames(raw: &Raw, problems: &mut Problems) {
     let version = raw.gic.version.value;
-    let alignment = match version {
-        GicVersion::V2 => V2_ALIGNMENT,
-        GicVersion::V3 => V3_ALIGNMENT,
-    };
+    let alignment = frames::alignment(version);
     let distributor = ("distributor", Some(raw.gic.distributor), frames::gicd_bytes(version));
     for (key, range, bytes) in frames_of_v2(raw).into_iter().chain([distributor]) {
         let Some(range) = range else { continue };

@@ -2,7 +2,7 @@
 //!
 //! A file alone cannot tell whether a record is the board's: `inspect` shows it, and [`super::prove`] compares it.
 
-use septum_plan::frames::{GICC_BYTES, GICH_BYTES, GICR_BYTES, gicd_bytes};
+use septum_plan::frames::{self, GICC_BYTES, GICH_BYTES, GICR_BYTES, gicd_bytes};
 use septum_plan::record::{NO_ADDRESS, OWNER_EL2};
 use septum_plan::{
     DeviceKind, DeviceRecord, GicVersion, PartitionRecord, PowerControl, RegionKind, RegionRecord, space,
@@ -174,6 +174,9 @@ fn check_places(context: &Context<'_>, findings: &mut Findings) {
         if device.va != 0 && device.va % PAGE != device.pa % PAGE {
             refuse(device, "is not seen at its offset in its page", findings);
         }
+        if !device.pa.is_multiple_of(alignment(context, device)) {
+            refuse(device, "is not where such registers can be", findings);
+        }
         if !limit.contains(registers(device)) || ram.iter().any(|ram| ram.overlaps(registers(device))) {
             refuse(device, "is in RAM or beyond all addresses", findings);
         }
@@ -182,6 +185,15 @@ fn check_places(context: &Context<'_>, findings: &mut Findings) {
         if registers(pair[0]).overlaps(registers(pair[1])) {
             refuse(pair[1], "overlaps another device of EL2", findings);
         }
+    }
+}
+
+/// What the first register's address is a multiple of, in bytes: a frame of the interrupt controller has the
+/// architecture's, other registers are words.
+fn alignment(context: &Context<'_>, device: &DeviceRecord) -> u64 {
+    match DeviceKind::from_code(device.kind) {
+        Some(DeviceKind::Uart | DeviceKind::Power) | None => 4,
+        Some(_) => frames::alignment(context.plan.gic()),
     }
 }
 

@@ -1,7 +1,8 @@
 //! What the plan says twice, or says and its tables show: each fact the same everywhere.
 
+use septum_plan::frames::V2_CORES_MAX;
 use septum_plan::record::{OWNER_BOARD, OWNER_EL2};
-use septum_plan::{BootBlock, CoreStart, RegionKind, RegionRecord, boot};
+use septum_plan::{BootBlock, CoreStart, GicVersion, RegionKind, RegionRecord, boot};
 use septum_stage2::walker::Walker;
 
 use super::Context;
@@ -20,6 +21,7 @@ pub(super) fn check(context: &Context<'_>, findings: &mut Findings) {
         ("the physical size is not the same in PARange, TCR_EL2 and every VTCR_EL2", sizes_agree(context)),
         ("release addresses and the way to start cores do not go together", releases_agree(context)),
         ("EL2's regions are not its memory", el2_agrees(context)),
+        ("there are more cores than the interrupt controller has interfaces", cores_have_interfaces(context)),
         ("the Image header's text_offset leads from no 2 MiB boundary", text_offset_agrees(context)),
         ("EL2's own code or data is damaged (seal)", el2_is_intact(context)),
     ];
@@ -58,6 +60,10 @@ fn releases_agree(context: &Context<'_>) -> bool {
     releases.sort_unstable();
     releases.iter().all(|release| *release != 0 && release.is_multiple_of(8))
         && releases.windows(2).all(|pair| pair[0] != pair[1])
+}
+
+fn cores_have_interfaces(context: &Context<'_>) -> bool {
+    context.plan.gic() != GicVersion::V2 || context.plan.cores().len() <= V2_CORES_MAX
 }
 
 /// One of EL2's regions is all of its memory.
