@@ -3,6 +3,9 @@
 /// The affinity fields of MPIDR_EL1: Aff3 at bits 39:32, Aff2 to Aff0 at 23:0 (Arm ARM D24.2.103).
 pub const AFFINITY: u64 = 0xff_00ff_ffff;
 
+/// Most virtual cores of a partition: EL2 keeps the number of one, or of none, in a byte.
+pub const VCPUS_MAX: usize = 254;
+
 /// The affinity that virtual core `vcpu` sees in MPIDR_EL1 (Aff3 at 39:32, Aff2 to Aff0 at 23:0): contiguous from 0,
 /// sixteen to a cluster, because an SGI's target list has sixteen bits.
 pub const fn virtual_affinity(vcpu: usize) -> u64 {

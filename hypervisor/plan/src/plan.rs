@@ -4,6 +4,7 @@ use core::fmt;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::affinity::VCPUS_MAX;
 use crate::record::{
     CoreRecord, CoreStart, DeviceRecord, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD, OWNER_EL2, PartitionRecord,
     PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
@@ -176,7 +177,8 @@ impl<'a> Plan<'a> {
 
     fn check_partition(&self, partition: &PartitionRecord) -> Result<(), PlanError> {
         check_text(self.bytes, partition.name, "partition.name")?;
-        sub(self.vcpus, partition.vcpus).ok_or(PlanError::Index("partition.vcpus"))?;
+        let vcpus = sub(self.vcpus, partition.vcpus).filter(|vcpus| vcpus.len() <= VCPUS_MAX);
+        vcpus.ok_or(PlanError::Index("partition.vcpus"))?;
         let regions = sub(self.regions, partition.regions).ok_or(PlanError::Index("partition.regions"))?;
         if !regions.is_sorted_by_key(|region| region.ipa) {
             return Err(PlanError::Range("partition.regions"));

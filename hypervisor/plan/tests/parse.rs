@@ -4,6 +4,7 @@
 use std::mem::offset_of;
 
 use proptest::prelude::*;
+use septum_plan::affinity::VCPUS_MAX;
 use septum_plan::record::{MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION};
 use septum_plan::{
     CoreRecord, PartitionRecord, Plan, PlanError, PlanHeader, RamRecord, RegionRecord, SegmentRecord, Slice, Text,
@@ -221,6 +222,22 @@ fn every_corrupted_field_of_a_record_is_named() {
     for (index, (found, expected)) in cases.into_iter().enumerate() {
         assert_eq!(found, Err(expected), "case {index}");
     }
+}
+
+#[test]
+fn a_partition_has_no_more_virtual_cores_than_a_byte_can_number() {
+    let parsed = |vcpus: u32| {
+        let list = Slice { offset: VCPUS as u32, count: vcpus };
+        let mut bytes = plan();
+        bytes.set(VCPUS, &[0; 2 * 255]);
+        bytes.set(offset_of!(PlanHeader, vcpus), list.as_bytes());
+        bytes.set(PARTITIONS + offset_of!(PartitionRecord, vcpus), Slice { offset: 0, count: vcpus }.as_bytes());
+        for text in [offset_of!(PlanHeader, board), offset_of!(PlanHeader, config)] {
+            bytes.set(text, Text::default().as_bytes());
+        }
+        Plan::parse_unsealed(bytes.get()).map(|_| ())
+    };
+    assert_eq!((parsed(VCPUS_MAX as u32), parsed(255)), (Ok(()), Err(PlanError::Index("partition.vcpus"))));
 }
 
 #[test]

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use septum_plan::affinity::VCPUS_MAX;
+
 use crate::board::Board;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{Config, Partition};
@@ -10,14 +12,19 @@ use crate::source::Spanned;
 /// VMIDs from 1 on in 8 bits (VTCR_EL2.VS = 0); 0 is EL2's "no partition".
 pub const VMIDS: usize = 255;
 
-/// Reports cores with two owners and partitions without a core.
+/// Reports cores with two owners, and partitions without a core or with too many.
 pub(super) fn check_owners(config: &Config, problems: &mut Problems) {
     let mut owners = BTreeMap::new();
     for partition in &config.partitions {
         let Some(cpus) = &partition.cpus else { continue };
         if cpus.value.is_empty() {
             let message = format!("partition `{}` has no core", partition.name.value);
-            problems.add(Problem::new(Code::NoCore, cpus.span, message).here("list at least one"));
+            problems.add(Problem::new(Code::CoreCount, cpus.span, message).here("list at least one"));
+        }
+        if let Some(excess) = cpus.value.get(VCPUS_MAX) {
+            let message = format!("partition `{}` has {} cores", partition.name.value, cpus.value.len());
+            let problem = Problem::new(Code::CoreCount, excess.span, message);
+            problems.add(problem.here(format!("a partition has at most {VCPUS_MAX}")));
         }
         for cpu in &cpus.value {
             if let Some((owner, span)) = owners.insert(cpu.value, (&partition.name.value, cpu.span)) {

@@ -122,8 +122,8 @@ codes! {
     /// What a partition with a bus master sees lies where it sees it, where no SMMU stands between.
     BusMasterPlace = "E0313",
 
-    /// A partition has at least one core.
-    NoCore = "E0401",
+    /// A partition has at least one core, and 254 at most.
+    CoreCount = "E0401",
     /// A core has one owner.
     CoreOwnedTwice = "E0402",
     /// There is a VMID for every partition.
