@@ -34,7 +34,22 @@ pub const EL2_PRIVATE: u32 = 1 << IPI | 1 << MAINTENANCE | 1 << HYPERVISOR_TIMER
 pub const PRIORITY_EL2: u8 = 0x80;
 /// Priority of every interrupt that a guest may own. EL2 never nests, so what a guest asks for decides in its list
 /// registers, not here.
-pub const PRIORITY_GUEST: u8 = 0xa0;
+pub const PRIORITY_GUEST: u8 = 0xe0;
+/// Priority mask of a core that admits every interrupt.
+pub const MASK_NONE: u8 = 0xff;
+/// Priority mask of a core that admits EL2's alone. With two Security states the controller takes a priority `p` of ours for
+/// `0x80 | p >> 1` (IHI 0069H 4.8.1, IHI 0048B 3.5.1), but a mask as it is where SCR_EL3.FIQ is 0 (IHI 0069H 12.2.19): this
+/// one lies between the two priorities either way, in the four bits that every controller has.
+pub const MASK_GUESTS: u8 = 0xd0;
+
+const _: () = {
+    const fn halved(priority: u8) -> u8 {
+        0x80 | priority >> 1
+    }
+    assert!(PRIORITY_EL2 < MASK_GUESTS && MASK_GUESTS <= PRIORITY_GUEST);
+    assert!(halved(PRIORITY_EL2) < halved(MASK_GUESTS) && halved(MASK_GUESTS) <= halved(PRIORITY_GUEST));
+    assert!(halved(PRIORITY_EL2) < MASK_GUESTS && MASK_GUESTS <= halved(PRIORITY_GUEST));
+};
 
 /// Polls of a register-write-pending or wake-up bit before the controller counts as dead: some 10 ms on a slow bus.
 const POLLS: u32 = 100_000;

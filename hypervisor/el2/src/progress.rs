@@ -1,24 +1,21 @@
 //! How far a partition is, and how its cores go through a restart together, each at EL2 with nothing of the guest left.
 //!
-//! A restart takes two turns. In the first all cores leave the guest; then nothing of the partition runs, and its first
-//! core silences its shared interrupts. In the second all cores give up the interrupts that they hold; then the first
-//! core loads the partition and starts it. Who arrives says so with the turn's number, which never comes again, so a
-//! late core cannot be taken for one that has arrived.
+//! In a restart all cores leave the guest, and let no interrupt of its reach them any more. Then nothing of the partition
+//! runs, and its first core loads it and starts it. Who arrives says so with the restart's number, which never comes again,
+//! so a late core cannot be taken for one that has arrived.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
 /// [`Progress`]: ended for good.
 const ENDED: u64 = u64::MAX;
-/// The numbers of a partition that runs are multiples of this; a restart goes through those between.
-const TURNS: u64 = 4;
-/// The second turn of a restart; the first is 1.
-const GIVE_UP: u64 = 2;
+/// The numbers of a partition that runs are multiples of this; those of a restart are between.
+const TURNS: u64 = 2;
 
 /// How far a partition is; shared by its cores.
 #[derive(Debug, Default)]
 pub struct Progress(AtomicU64);
 
-/// The last turn that a core has done its part of.
+/// The last restart that a core has done its part of.
 #[derive(Debug, Default)]
 pub struct Done(AtomicU64);
 
@@ -29,13 +26,11 @@ pub enum Call {
     Run,
     /// Leave for good.
     End,
-    /// Leave the guest, and say that it is done.
+    /// Leave the guest and its interrupts, and say that it is done.
     Leave(Turn),
-    /// Give up all interrupts, and say that it is done.
-    GiveUp(Turn),
 }
 
-/// A turn of a restart, by its number.
+/// A restart, by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Turn(u64);
 
@@ -45,7 +40,6 @@ impl Progress {
         match self.0.load(Ordering::Acquire) {
             ENDED => Call::End,
             number if number.is_multiple_of(TURNS) => Call::Run,
-            number if number % TURNS == GIVE_UP => Call::GiveUp(Turn(number)),
             number => Call::Leave(Turn(number)),
         }
     }
@@ -72,11 +66,10 @@ impl Progress {
         running.is_multiple_of(TURNS) && self.step(running, running.wrapping_add(1))
     }
 
-    /// Goes on from `turn`, which all cores have done; for the partition's first core. Whether it has not ended
+    /// Runs again after `turn`, which all cores have done; for the partition's first core. Whether it has not ended
     /// meanwhile.
     pub fn advance(&self, turn: Turn) -> bool {
-        let next = if turn.0 % TURNS == GIVE_UP { 2 } else { 1 };
-        self.step(turn.0, turn.0.wrapping_add(next))
+        self.step(turn.0, turn.0.wrapping_add(1))
     }
 
     fn step(&self, from: u64, to: u64) -> bool {
@@ -104,43 +97,34 @@ mod tests {
 
     fn turn(call: Call) -> Turn {
         match call {
-            Call::Leave(turn) | Call::GiveUp(turn) => turn,
+            Call::Leave(turn) => turn,
             other => panic!("{other:?}"),
         }
     }
 
     #[test]
-    fn a_restart_has_two_turns_and_runs_again() {
+    fn after_a_restart_it_runs_again() {
         let progress = Progress::default();
         assert_eq!(progress.call(), Call::Run);
         assert!(progress.restart() && progress.is_called_off());
         assert!(!progress.restart(), "it has begun");
         let first = progress.call();
-        assert!(matches!(first, Call::Leave(_)));
         assert!(progress.advance(turn(first)));
-        let second = progress.call();
-        assert!(matches!(second, Call::GiveUp(_)));
-        assert!(!progress.advance(turn(first)), "that turn is over");
-        assert!(progress.advance(turn(second)));
         assert_eq!((progress.call(), progress.is_called_off()), (Call::Run, false));
+        assert!(!progress.advance(turn(first)), "that one is over");
         assert!(progress.restart());
         assert_ne!(progress.call(), first, "a number never comes again");
     }
 
     #[test]
     fn an_end_wins_over_a_restart_at_any_time() {
-        for turns in 0..3 {
-            let progress = Progress::default();
-            progress.restart();
-            for _ in 0..turns.min(1) {
-                progress.advance(turn(progress.call()));
-            }
-            let before = progress.call();
-            assert!(progress.end());
-            assert!(!progress.end(), "only one core ends it");
-            assert!(!progress.advance(turn(before)) && !progress.restart());
-            assert_eq!((progress.call(), progress.is_called_off()), (Call::End, true));
-        }
+        let progress = Progress::default();
+        progress.restart();
+        let before = progress.call();
+        assert!(progress.end());
+        assert!(!progress.end(), "only one core ends it");
+        assert!(!progress.advance(turn(before)) && !progress.restart());
+        assert_eq!((progress.call(), progress.is_called_off()), (Call::End, true));
     }
 
     #[test]
@@ -152,6 +136,7 @@ mod tests {
         done.say(first);
         assert!(done.has(first));
         progress.advance(first);
+        progress.restart();
         assert!(!done.has(turn(progress.call())));
     }
 
@@ -171,7 +156,7 @@ mod tests {
                 match self.progress.call() {
                     Call::End => return,
                     Call::Run => self.run(),
-                    Call::Leave(turn) | Call::GiveUp(turn) => self.take_part(index, turn),
+                    Call::Leave(turn) => self.take_part(index, turn),
                 }
             }
         }
@@ -186,7 +171,7 @@ mod tests {
             self.done[index].say(turn);
             if index == 0 && self.done.iter().all(|done| done.has(turn)) {
                 assert_eq!(self.in_guest.load(Ordering::SeqCst), 0, "somebody runs the guest while it is loaded");
-                if self.loads.fetch_add(1, Ordering::SeqCst) >= 2 * Self::LOADS {
+                if self.loads.fetch_add(1, Ordering::SeqCst) >= Self::LOADS {
                     self.progress.end();
                 }
                 self.progress.advance(turn);

@@ -30,7 +30,7 @@ pub use septum_plan::{vcpu_of_affinity, virtual_affinity};
 
 use crate::gic::{PHYSICAL_TIMER, VIRTUAL_TIMER, offset};
 use list_register::{ListRegister, VirtualInterface};
-use state::{Bits, Mailbox, Queue, Spis, bit};
+use state::{Bits, Mailbox, Queue, Spis, bit, work};
 
 /// GICD_IIDR and GICR_IIDR: Arm's implementer code, as a model of Arm's architecture, and product `S` (Linux keys its
 /// quirks on other products).
@@ -58,6 +58,8 @@ pub trait Hardware: VirtualInterface {
     fn mailbox(&self, vcpu: usize) -> Option<&Mailbox>;
     /// Interrupts virtual core `vcpu`'s core; what was stored before is visible there.
     fn kick(&self, vcpu: usize);
+    /// Whether physical interrupts of guests reach this core, or EL2's alone: the others stay pending where they are.
+    fn admit(&self, guests: bool);
 }
 
 /// What never changes while a partition runs.
@@ -163,8 +165,9 @@ impl<H: Hardware> Vgic<'_, H> {
         self.spis.list_register(intid, true)
     }
 
-    /// The reset state of what the whole partition shares: its SPIs disabled, idle and sent to virtual core 0. Called by
-    /// one core before the partition starts, while none of its virtual cores runs.
+    /// The reset state of what the partition's cores share: its SPIs disabled, idle and sent to virtual core 0; and of each
+    /// virtual core's private interrupts. Called by one core before the partition starts, when none of its virtual cores
+    /// runs and [`Vgic::leave_core`] has been called on each that ever did.
     pub fn reset_partition(&mut self) {
         for word in 1..32 {
             crate::gic::distributor::silence(&Physical(self.hardware), word, self.partition.owned(word));
@@ -177,47 +180,78 @@ impl<H: Hardware> Vgic<'_, H> {
                 }
             }
         }
+        for vcpu in 0..self.partition.vcpus {
+            self.reset_private(vcpu);
+        }
         if let Some(shared) = self.hardware.mailbox(0) {
-            for word in [&shared.control, &shared.made.enabled, &shared.made.pending, &shared.made.level] {
-                word.store(0, Relaxed);
-            }
-            shared.made.edge.store(0, Relaxed);
+            shared.control.store(0, Relaxed);
+            shared.made.reset();
         }
     }
 
-    /// The reset state of this virtual core, before it enters the guest: private interrupts off and idle, nothing
-    /// pending, list registers empty (the caller has reset the virtual interface's other registers).
-    pub fn reset_core(&mut self) {
-        self.drop_list_registers();
-        *self.queue = Queue::new();
+    /// The reset state of virtual core `vcpu`'s redistributor, or of its banked registers: private interrupts off and idle.
+    /// Nobody else can reach another core's PPIs on GICv2; [`Vgic::leave_core`] has silenced them.
+    fn reset_private(&self, vcpu: usize) {
+        let Some(mailbox) = self.hardware.mailbox(vcpu) else { return };
+        let v3 = self.hardware.is_v3();
+        if v3 {
+            self.silence_private(vcpu);
+        }
+        for intid in Bits(self.partition.private) {
+            let register =
+                if intid < 16 { ListRegister::software(intid, 0, v3) } else { ListRegister::hardware(intid, 0, v3) };
+            mailbox.set_private(intid, register);
+        }
+        mailbox.sgi_pending.store(0, Relaxed);
+        mailbox.sgi_enabled.store(if v3 { 0 } else { SGIS }, Relaxed);
+        mailbox.sleep.store(1, Relaxed);
+        mailbox.sgi_sources.iter().for_each(|word| word.store(0, Relaxed));
+        // Where nobody has said that there is something, there is nothing.
+        if mailbox.work.load(Relaxed) & work::CLEAR != 0 {
+            for words in [&mailbox.clear_pending, &mailbox.clear_active] {
+                words.iter().for_each(|word| word.store(0, Relaxed));
+            }
+        }
+    }
+
+    fn silence_private(&self, vcpu: usize) {
         let ppis = self.partition.private & !SGIS;
         for register in [offset::ICENABLER, offset::ICPENDR, offset::ICACTIVER] {
-            self.hardware.write_private(self.vcpu, register, ppis);
+            self.hardware.write_private(vcpu, register, ppis);
         }
-        for intid in 0..32 {
-            self.own.set_private(intid, self.private_reset(intid));
-        }
-        self.own.sgi_pending.store(0, Relaxed);
-        self.own.sgi_enabled.store(if self.hardware.is_v3() { 0 } else { SGIS }, Relaxed);
-        self.own.sleep.store(1, Relaxed);
-        let words = self.own.sgi_sources.iter().chain(&self.own.clear_pending).chain(&self.own.clear_active);
-        words.for_each(|word| word.store(0, Relaxed));
+    }
+
+    /// The virtual core starts, with its list registers empty and its virtual interface reset by the caller. Its private
+    /// interrupts are as they were left (IHI 0069H 11.1: the redistributor has not been off): what is pending comes now.
+    pub fn start_core(&mut self) {
+        self.own.on.store(1, Relaxed);
+        self.hardware.admit(true);
         self.refill();
     }
 
-    /// The virtual core stops running: its list registers are emptied. What it had active becomes inactive, what it had
-    /// pending is pending in the physical GIC. To be called before any core of the partition starts again.
+    /// The virtual core stops. What it had pending is pending where it was before it came here; what it had active stays so,
+    /// without a list register, until somebody writes GICD_ICACTIVER. What comes from now on stays pending, in the
+    /// physical GIC or in the mailbox.
     pub fn stop_core(&mut self) {
-        self.drop_list_registers();
+        self.hardware.admit(false);
+        self.own.on.store(0, Relaxed);
+        self.own.sleep.store(1, Relaxed);
+        self.recall();
+        self.park_all();
         self.hardware.set_control(0);
     }
 
-    fn private_reset(&self, intid: u32) -> ListRegister {
-        match (self.partition.private & bit(intid) != 0, intid < 16) {
-            (false, _) => ListRegister::EMPTY,
-            (true, true) => ListRegister::software(intid, 0, self.hardware.is_v3()),
-            (true, false) => ListRegister::hardware(intid, 0, self.hardware.is_v3()),
-        }
+    /// The partition has come to its end on this core, for good or until it starts anew. Its private interrupts are silent.
+    /// The caller has emptied the list registers; what they held stays active until [`Vgic::reset_partition`].
+    pub fn leave_core(&mut self) {
+        self.hardware.admit(false);
+        self.own.on.store(0, Relaxed);
+        *self.queue = Queue::new();
+        self.silence_private(self.vcpu);
+    }
+
+    fn is_on(&self) -> bool {
+        self.own.on.load(Relaxed) != 0
     }
 
     /// Whether the partition has any group enabled in GICD_CTLR.

@@ -2,7 +2,7 @@
 
 use core::cell::UnsafeCell;
 use core::fmt;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 
 use septum_plan::virtual_affinity;
 
@@ -27,18 +27,19 @@ pub(crate) struct Start {
 struct Core {
     stack: UnsafeCell<[u8; STACK_BYTES]>,
     start: UnsafeCell<Start>,
-    taken: AtomicBool,
+    /// The core's index; 0, which is the first core's, for none.
+    owner: AtomicU64,
 }
 
-// SAFETY: `start` is written by whoever has set `taken`, before the core runs, and only read then; `stack` is that
-// core's alone.
+// SAFETY: `start` is written by the one caller of `start`, while the core that has it is off, and only read by that core;
+// `stack` is that core's alone.
 unsafe impl Sync for Core {}
 
 static CORES: [Core; FURTHER_CORES_MAX] = [const {
     Core {
         stack: UnsafeCell::new([0; STACK_BYTES]),
         start: UnsafeCell::new(Start { stack_top: 0, function: || () }),
-        taken: AtomicBool::new(false),
+        owner: AtomicU64::new(0),
     }
 }; FURTHER_CORES_MAX];
 
@@ -67,20 +68,24 @@ unsafe extern "C" {
     fn septum_guest_start_secondary();
 }
 
-/// Switches virtual core `index` on, once each, and at most [`FURTHER_CORES_MAX`] cores. It runs `function` and then ends.
+/// Switches virtual core `index` on, which is off, again and again if need be; at most [`FURTHER_CORES_MAX`] different ones.
+/// It runs `function` and then ends. To be called by one core at a time.
 ///
 /// # Errors
 /// Where the core cannot be had.
 pub fn start(index: u64, function: fn()) -> Result<(), StartError> {
-    let core = CORES.iter().find(|core| !core.taken.swap(true, Ordering::AcqRel)).ok_or(StartError::NoMemory)?;
+    let affinity = virtual_affinity(index as usize);
+    let own = CORES.iter().find(|core| core.owner.load(Ordering::Relaxed) == index).filter(|_| psci::is_off(affinity));
+    let take = |core: &&Core| core.owner.compare_exchange(0, index, Ordering::Relaxed, Ordering::Relaxed).is_ok();
+    let core = own.or_else(|| CORES.iter().find(take)).ok_or(StartError::NoMemory)?;
     let stack_top = core.stack.get().wrapping_add(1).addr() as u64;
-    // SAFETY: `taken` was not set before, so nobody reads or writes this core's start but this function.
+    // SAFETY: nobody had it before, or the core that had is off: nobody reads or writes its start but this function.
     unsafe { core.start.get().write(Start { stack_top, function }) };
     let entry = septum_guest_start_secondary as *const () as u64;
-    match psci::cpu_on(virtual_affinity(index as usize), entry, core.start.get().addr() as u64) {
+    match psci::cpu_on(affinity, entry, core.start.get().addr() as u64) {
         0 => Ok(()),
         code => {
-            core.taken.store(false, Ordering::Release);
+            core.owner.store(0, Ordering::Relaxed);
             Err(StartError::Refused(code))
         }
     }

@@ -131,8 +131,17 @@ pub fn start(handler: fn(u32)) -> Result<(), InterruptError> {
 /// # Errors
 /// As [`start`].
 pub fn start_further_core() -> Result<(), InterruptError> {
-    Controller::find()?.set_up_further_core();
+    prepare_further_core()?;
     registers::unmask_interrupts();
+    Ok(())
+}
+
+/// As [`start_further_core`], with interrupts left masked.
+///
+/// # Errors
+/// As [`start`].
+pub fn prepare_further_core() -> Result<(), InterruptError> {
+    Controller::find()?.set_up_further_core();
     Ok(())
 }
 

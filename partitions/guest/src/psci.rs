@@ -28,6 +28,11 @@ pub(crate) fn cpu_on(mpidr: u64, entry: u64, context: u64) -> i64 {
     hvc(psci::CPU_ON_64, [mpidr, entry, context, 0, 0, 0, 0])[0] as i64
 }
 
+/// Whether core `mpidr` is off: AFFINITY_INFO (DEN0022 5.7).
+pub fn is_off(mpidr: u64) -> bool {
+    hvc(psci::AFFINITY_INFO_64, [mpidr, 0, 0, 0, 0, 0, 0])[0] == 1
+}
+
 /// PSCI_VERSION: major in bits 31:16, minor in bits 15:0.
 pub fn version() -> u32 {
     hvc(psci::VERSION, [0; 7])[0] as u32

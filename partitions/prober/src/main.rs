@@ -10,6 +10,8 @@ mod level;
 #[cfg(target_os = "none")]
 mod narrow;
 #[cfg(target_os = "none")]
+mod power;
+#[cfg(target_os = "none")]
 mod prober;
 mod script;
 #[cfg(target_os = "none")]

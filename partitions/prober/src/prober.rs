@@ -7,7 +7,7 @@ use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
 use septum_plan::call::information;
 
 use crate::script::{Call, Number, Step, parse};
-use crate::{far, level, narrow, steps, suspend};
+use crate::{far, level, narrow, power, steps, suspend};
 
 septum_guest::entry!(prober);
 
@@ -68,6 +68,7 @@ fn run(text: &str, step: Step<'_>) {
         Step::Narrow => narrow::run(),
         Step::Suspend => suspend::all(),
         Step::Level => level::run(),
+        Step::Power(device, intid) => power::all(device, intid),
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Step<'a> {
     Suspend,
     /// End an interrupt whose line stays high, again and again.
     Level,
+    /// Switch the second core off and on around the interrupt of a PL011, by address and INTID.
+    Power(Number, u32),
 }
 
 /// The instruction that makes a call.
@@ -123,6 +125,7 @@ fn parse_words<'a>(name: &str, words: &mut impl Iterator<Item = &'a str>) -> Res
         "narrow" => Ok(Step::Narrow),
         "suspend" => Ok(Step::Suspend),
         "level" => Ok(Step::Level),
+        "power" => Ok(Step::Power(number(words)?, u32::try_from(number(words)?).map_err(|_| ScriptError::Number)?)),
         _ => Err(ScriptError::UnknownStep),
     }
 }
@@ -189,6 +192,7 @@ mod tests {
         assert_eq!(parse("fill 0x5000_0000 4096"), Ok(Step::Fill(0x5000_0000, 4096)));
         assert_eq!(parse("zeroes 0x5000_0000 4096"), Ok(Step::Zeroes(0x5000_0000, 4096)));
         assert_eq!(parse("cores"), Ok(Step::Cores));
+        assert_eq!(parse("power 0x904_0000 40"), Ok(Step::Power(0x904_0000, 40)));
         assert_eq!(parse("steps"), Ok(Step::Steps));
         assert_eq!(parse("narrow"), Ok(Step::Narrow));
         assert_eq!(parse("suspend"), Ok(Step::Suspend));

@@ -567,6 +567,41 @@ fn virt_gicv2_suspends_a_core_until_an_interrupt_is_pending_for_it() {
     sleeping_partition("tools/septum/tests/configs/virt-gicv2-suspend").holds();
 }
 
+/// A device's interrupt, the hardware's 40 and EL2's 33, comes wherever it goes while a core is off, goes off or comes on;
+/// and so it does after a restart with one on the way.
+fn powered_partitions(config: &str) {
+    let output = Case { config, ..Case::default() }.run();
+    let log = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{log}");
+    let count = |text: &str| log.lines().filter(|line| line.ends_with(text)).count();
+    for intid in [33, 40] {
+        for way in [
+            "raised while its core was off: core 1",
+            "raised while its core was off, and rerouted: core 0",
+            "active where its core went off, and cleared: core 0",
+            "pending where its core went off: core 0",
+            "rerouted by its core, which went off at once: core 0",
+            "rerouted while its core did not take it: core 0",
+        ] {
+            assert_eq!(count(&format!("power: {way} took {intid}")), 2, "{way}, {intid}: {log}");
+        }
+    }
+    assert_eq!(count("power: an SGI sent while its core was off: core 1 took 3"), 4, "{log}");
+    let route = if config.contains("gicv2") { "0x1" } else { "0x0" };
+    assert_eq!(count(&format!("power: at first enabled 0, active 0, goes to {route}")), 4, "{log}");
+    assert_eq!((count("reset once"), count("does not come")), (2, 0), "{log}");
+}
+
+#[test]
+fn virt_keeps_interrupts_for_cores_that_are_off_and_for_those_that_take_over() {
+    powered_partitions("tools/septum/tests/configs/virt-power");
+}
+
+#[test]
+fn virt_gicv2_keeps_interrupts_for_cores_that_are_off_and_for_those_that_take_over() {
+    powered_partitions("tools/septum/tests/configs/virt-gicv2-power");
+}
+
 #[test]
 fn linux_sleeps_in_the_idle_states_of_its_tree_and_none_is_rejected() {
     const LOOK: &str = "/bin/busybox mount -t sysfs s /sys; cd /sys/devices/system/cpu";

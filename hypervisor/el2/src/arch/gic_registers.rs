@@ -5,7 +5,7 @@
 //! stays in order with the memory accesses around it.
 
 use core::arch::asm;
-use septum_el2::gic::{CpuInterface, GicError, Registers};
+use septum_el2::gic::{CpuInterface, GicError, MASK_GUESTS, Registers};
 
 /// A frame of device registers, mapped as Device memory in every EL2 root.
 #[derive(Clone, Copy, Debug)]
@@ -143,7 +143,7 @@ const EOI_MODE: u64 = 1 << 1;
 pub struct SystemInterface;
 
 impl SystemInterface {
-    /// Brings the CPU interface up: split end of interrupt, nothing masked, group 1 on.
+    /// Brings the CPU interface up: split end of interrupt, EL2's interrupts admitted, group 1 on.
     ///
     /// # Errors
     /// [`GicError::NoSystemRegisters`].
@@ -153,7 +153,7 @@ impl SystemInterface {
         if read_sre_el2() & 1 == 0 {
             return Err(GicError::NoSystemRegisters);
         }
-        write_pmr(0xff);
+        write_pmr(MASK_GUESTS.into());
         write_bpr1(0);
         write_ctlr(EOI_MODE);
         write_igrpen1(1);

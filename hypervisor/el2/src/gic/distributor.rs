@@ -1,6 +1,6 @@
 //! The physical distributor: brought up once, by the first core; afterwards each interrupt has one owner.
 
-use super::{GicError, PRIORITY_GUEST, Registers, SPECIAL_FIRST, SPI_FIRST, offset, poll};
+use super::{GicError, PRIORITY_EL2, PRIORITY_GUEST, Registers, SPECIAL_FIRST, SPI_FIRST, offset, poll};
 use septum_plan::GicVersion;
 use septum_plan::affinity::AFFINITY;
 
@@ -67,8 +67,9 @@ pub fn silence(gicd: &impl Registers, word: u32, mask: u32) {
     gicd.write(offset::word(offset::ICACTIVER, word), mask);
 }
 
-/// Enables interrupt `intid`.
+/// Enables interrupt `intid` for EL2, with its priority.
 pub fn enable(gicd: &impl Registers, intid: u32) {
+    gicd.write_byte(offset::byte(offset::IPRIORITYR, intid), PRIORITY_EL2);
     gicd.write(offset::word(offset::ISENABLER, intid >> 5), 1_u32.wrapping_shl(intid));
 }
 

@@ -1,6 +1,6 @@
 //! A GICv2 core (GIC-400): banked distributor registers, the memory-mapped CPU interface, its virtual interface's frame.
 
-use super::{CpuInterface, EL2_PRIVATE, IPI, PRIORITY_EL2, PRIORITY_GUEST, Registers, offset};
+use super::{CpuInterface, EL2_PRIVATE, IPI, MASK_GUESTS, PRIORITY_EL2, PRIORITY_GUEST, Registers, offset};
 
 /// GICC_CTLR.EnableGrp0 (EnableGrp1 in the Non-secure view): IHI 0048B 4.4.1.
 const ENABLE: u32 = 1 << 0;
@@ -45,7 +45,8 @@ impl<R: Registers> CpuInterface for Interface<R> {
     }
 }
 
-/// Brings the calling core's banked registers and CPU interface up: EL2's own interrupts enabled, everything else off.
+/// Brings the calling core's banked registers and CPU interface up: EL2's own interrupts enabled and admitted, everything
+/// else off.
 /// Returns the bit of this core's interface in GICD_ITARGETSR and GICD_SGIR.
 pub fn init_core<R: Registers>(interface: &Interface<R>) -> u8 {
     let gicd = &interface.gicd;
@@ -56,7 +57,7 @@ pub fn init_core<R: Registers>(interface: &Interface<R>) -> u8 {
     for register in 0..4 {
         gicc.write(offset::word(offset::GICC_APR, register), 0);
     }
-    gicc.write(offset::GICC_PMR, 0xff);
+    gicc.write(offset::GICC_PMR, MASK_GUESTS.into());
     gicc.write(offset::GICC_BPR, 0);
     let bypass = gicc.read(offset::GICC_CTLR) & BYPASS;
     gicc.write(offset::GICC_CTLR, bypass | EOI_MODE | ENABLE);

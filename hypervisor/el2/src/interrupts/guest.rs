@@ -208,31 +208,42 @@ impl Guest {
         self.with(|vgic| vgic.set_line(intid, high));
     }
 
-    /// Resets what the partition's cores share; by one of them, while none of its virtual cores runs.
+    /// Resets the partition's interrupts, which none of its virtual cores uses.
     #[inline(never)]
     pub fn reset_partition(&self) {
         self.with(|vgic| vgic.reset_partition());
     }
 
-    /// Resets this virtual core's interrupt controller; before each entry at a start address.
-    pub fn reset_core(&self) {
+    #[inline(never)]
+    fn reset_interface(&self) {
         match &self.board.version {
             Version::V3(_) => gic_registers::reset_virtual_interface(),
             Version::V2(hardware) => v2::reset_virtual_interface(&hardware.gich),
         }
-        self.with(|vgic| vgic.reset_core());
     }
 
-    /// The virtual core is off: nothing is in its list registers, and what it had pending is so in the physical GIC.
-    #[inline(never)]
+    /// The virtual core is on, its CPU interface reset; before each entry at a start address.
+    pub fn start_core(&self) {
+        self.reset_interface();
+        self.with(|vgic| vgic.start_core());
+    }
+
+    /// The virtual core is off: none of the partition's interrupts comes to it any more.
     pub fn stop_core(&self) {
         self.with(|vgic| vgic.stop_core());
+    }
+
+    /// The partition ends on this core, for good or to start anew.
+    #[inline(never)]
+    pub fn leave_core(&self) {
+        self.reset_interface();
+        self.with(|vgic| vgic.leave_core());
     }
 
     /// The partition has ended, for this core: none of its interrupts comes any more. The last of its cores to say so
     /// has the last word.
     pub fn stop(&self) {
-        self.stop_core();
+        self.leave_core();
         self.reset_partition();
     }
 }

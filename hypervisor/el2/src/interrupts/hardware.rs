@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_el2::gic::{CpuInterface, Registers, distributor, offset, v2};
+use septum_el2::gic::{self, CpuInterface, Registers, distributor, offset, v2};
 use septum_el2::vgic::Hardware;
 use septum_el2::vgic::list_register::{ListRegister, VirtualInterface};
 use septum_el2::vgic::state::{Bits, Mailbox};
@@ -251,6 +251,14 @@ impl Hardware for Board {
     #[inline(never)]
     fn mailbox(&self, vcpu: usize) -> Option<&Mailbox> {
         self.cores.mailbox(vcpu)
+    }
+
+    fn admit(&self, guests: bool) {
+        let mask = if guests { gic::MASK_NONE } else { gic::MASK_GUESTS };
+        match &self.version {
+            Version::V2(v2) => v2.interface.gicc.write(offset::GICC_PMR, mask.into()),
+            Version::V3(_) => gic_registers::write_pmr(mask.into()),
+        }
     }
 
     #[inline(never)]

@@ -112,26 +112,22 @@ pub fn power_down(core: &'static CoreState, entry: u64, context: u64) -> ! {
 #[inline(never)]
 pub fn wait_for_start(core: &'static CoreState, assignment: Assignment) -> ! {
     loop {
-        let again = match assignment.home.progress.call() {
+        match assignment.home.progress.call() {
             Call::End => partition::retire(core),
             Call::Run => enter_if_started(core, assignment),
-            call @ (Call::Leave(turn) | Call::GiveUp(turn)) => restart::take_part(core, assignment, call, turn),
-        };
-        if again {
-            continue;
+            Call::Leave(turn) => restart::take_part(core, assignment, turn),
         }
         cpu::wait_for_interrupt();
         trap::take_interrupt(core);
     }
 }
 
-fn enter_if_started(core: &'static CoreState, assignment: Assignment) -> bool {
+fn enter_if_started(core: &'static CoreState, assignment: Assignment) {
     let vcpu = &core.shared.vcpu;
     if vcpu.state.load(Ordering::Acquire) == PENDING {
         let (entry, context) = (vcpu.entry.load(Ordering::Relaxed), vcpu.context.load(Ordering::Relaxed));
         enter(core, assignment, entry, &[context, 0, 0, 0])
     }
-    false
 }
 
 /// Starts the partition on its first core.
@@ -167,7 +163,7 @@ pub fn interrupt(core: &CoreState, other: &Shared) {
 
 fn enter(core: &'static CoreState, assignment: Assignment, entry: u64, arguments: &[u64; 4]) -> ! {
     core.shared.vcpu.state.store(ON, Ordering::Release);
-    core.guest.iter().for_each(Guest::reset_core);
+    core.guest.iter().for_each(Guest::start_core);
     guest_registers::prepare(assignment.record, assignment.vcpu);
     // SAFETY: Stage-2 and EL1 are set, the memory was loaded before the first core entered, the vectors are installed,
     // and nothing on this stack is needed again.

@@ -1,6 +1,6 @@
 //! Starting a partition anew from its pristine image (PSCI SYSTEM_RESET): what each of its cores does.
 
-use septum_el2::progress::{Call, Turn};
+use septum_el2::progress::Turn;
 
 use crate::core_state::{Assignment, CoreState};
 use crate::interrupts::Guest;
@@ -17,37 +17,19 @@ pub fn restart(core: &'static CoreState, assignment: Assignment) -> ! {
     cores::wait_for_start(core, assignment)
 }
 
-/// This core's part in `turn`, as often as it looks: interrupts may still come to it. Whether it must look again before
-/// it sleeps.
-pub fn take_part(core: &'static CoreState, assignment: Assignment, call: Call, turn: Turn) -> bool {
-    let give_up = matches!(call, Call::GiveUp(_));
-    if give_up {
-        core.guest.iter().for_each(Guest::stop_core);
-    }
+/// This core's part in restart `turn`, as often as it looks. The first core's, when all cores have done theirs, is to
+/// start the partition.
+pub fn take_part(core: &'static CoreState, assignment: Assignment, turn: Turn) {
     if !core.shared.vcpu.done.has(turn) {
-        if !give_up {
-            partition::wind_up(core, assignment);
-        }
+        core.guest.iter().for_each(Guest::leave_core);
+        partition::wind_up(core, assignment);
         core.shared.vcpu.done.say(turn);
         if assignment.vcpu != 0 {
             cores::interrupt(core, assignment.home);
         }
     }
-    let leads = assignment.vcpu == 0 && cores::all(core, assignment).all(|other| other.vcpu.done.has(turn));
-    if leads {
-        lead(core, assignment, give_up, turn);
-    }
-    leads
-}
-
-/// All cores have done `turn`: the first core's part.
-fn lead(core: &'static CoreState, assignment: Assignment, give_up: bool, turn: Turn) {
-    if give_up {
+    if assignment.vcpu == 0 && cores::all(core, assignment).all(|other| other.vcpu.done.has(turn)) {
         start_anew(core, assignment, turn)
-    }
-    core.guest.iter().for_each(Guest::reset_partition);
-    if assignment.home.progress.advance(turn) {
-        cores::interrupt_others(core, assignment);
     }
 }
 

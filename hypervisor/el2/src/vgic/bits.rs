@@ -5,7 +5,7 @@
 //! changes nothing. What EL2 has acknowledged for the guest and the guest has not is active physically and pending to the
 //! guest; [`Vgic::held`] tells the two apart for the own core.
 
-use core::sync::atomic::{AtomicU32, Ordering::Relaxed};
+use core::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed};
 
 use super::state::{Bits, bit, work};
 use super::{Hardware, SGIS, Vgic};
@@ -116,9 +116,7 @@ impl<H: Hardware> Vgic<'_, H> {
         if self.is_own(scope) && self.held(scope.index()).0 & value != 0 {
             self.recall();
         }
-        self.ask_holders(scope, value, |mailbox, _, _| {
-            mailbox.work.fetch_or(work::RECALL, core::sync::atomic::Ordering::Release);
-        });
+        self.ask_holders(scope, value, post_recall);
     }
 
     /// GICD_ISPENDR and GICD_ICPENDR, read.
@@ -143,7 +141,7 @@ impl<H: Hardware> Vgic<'_, H> {
         let (mask, word) = self.soft(scope, Soft::Pending);
         let mask = if !self.hardware.is_v3() && matches!(scope, Scope::Private(_)) { 0 } else { mask };
         if let Some(word) = word.filter(|_| value & mask != 0) {
-            word.fetch_or(value & mask, Relaxed);
+            word.fetch_or(value & mask, Acquire);
             self.announce(scope, value & mask);
         }
     }
@@ -163,7 +161,7 @@ impl<H: Hardware> Vgic<'_, H> {
             Bits(self.held(scope.index()).0 & value).for_each(|low| self.take_back(first | low, false));
             self.refill();
         }
-        self.ask_holders(scope, value, |mailbox, word, bits| post(&mailbox.clear_pending, mailbox, word, bits));
+        self.ask_holders(scope, value, post_clear_pending);
     }
 
     /// GICD_ISACTIVER and GICD_ICACTIVER, read.
@@ -244,7 +242,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    fn ask_to_deliver(&self, vcpu: usize) {
+    pub(super) fn ask_to_deliver(&self, vcpu: usize) {
         if let Some(mailbox) = self.hardware.mailbox(vcpu) {
             mailbox.work.fetch_or(work::MADE, core::sync::atomic::Ordering::Release);
             self.hardware.kick(vcpu);
@@ -253,7 +251,8 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn announce_made(&mut self, word: u32, bits: u32) {
         for low in Bits(bits) {
-            match self.made_target(word << 5 | low) {
+            let intid = word << 5 | low;
+            match self.spis.holder(intid).or_else(|| self.made_target(intid, !0)) {
                 Some(vcpu) if vcpu != self.vcpu => self.ask_to_deliver(vcpu),
                 _ => {}
             }
@@ -261,11 +260,19 @@ impl<H: Hardware> Vgic<'_, H> {
         self.refill();
     }
 
+    /// SPI `intid` has a new target: whoever has it pending gives it back, so that it goes there.
+    pub(super) fn redirect(&mut self, intid: u32) {
+        let (word, low) = (intid >> 5, bit(intid));
+        self.recall();
+        self.ask_holders(Scope::Shared(word), low, post_recall);
+        self.announce_made(word, low & self.partition.made(word));
+    }
+
     /// EL2 makes edge `intid` of the partition's own making pending.
     pub fn raise(&mut self, intid: u32) {
         let (word, low) = (intid >> 5, bit(intid));
         if let Some(shared) = self.hardware.mailbox(0).filter(|_| self.partition.made(word) & low != 0) {
-            shared.made.pending.fetch_or(low, Relaxed);
+            shared.made.pending.fetch_or(low, Acquire);
             self.announce_made(word, low);
         }
     }
@@ -280,7 +287,10 @@ impl<H: Hardware> Vgic<'_, H> {
         match (high, before & low != 0) {
             (true, false) if edge => self.raise(intid),
             (true, false) => self.announce_made(word, low),
-            (false, true) if !edge => self.take_back(intid, false),
+            (false, true) if !edge => {
+                self.take_back(intid, false);
+                self.ask_holders(Scope::Shared(word), low, post_clear_pending);
+            }
             _ => {}
         }
     }
@@ -291,7 +301,7 @@ impl<H: Hardware> Vgic<'_, H> {
         match scope {
             Scope::Private(_) => 0,
             Scope::Shared(word) => {
-                let suspects = bits & self.read_physical(scope, offset::ISACTIVER);
+                let suspects = bits & (self.read_physical(scope, offset::ISACTIVER) | self.partition.made(word));
                 let is_remote = |low: &u32| self.spis.holder(word << 5 | low).is_some_and(|holder| holder != self.vcpu);
                 Bits(suspects).filter(is_remote).fold(0, |all, low| all | bit(low))
             }
@@ -309,16 +319,6 @@ impl<H: Hardware> Vgic<'_, H> {
                         self.ask(holder, word, bit(low), post);
                     }
                 }
-                self.ask_made_targets(word, bits & self.partition.made(word), post);
-            }
-        }
-    }
-
-    fn ask_made_targets(&self, word: u32, made: u32, post: fn(&super::Mailbox, u32, u32)) {
-        for low in Bits(made) {
-            match self.made_target(word << 5 | low) {
-                Some(vcpu) if vcpu != self.vcpu => self.ask(vcpu, word, bit(low), post),
-                _ => {}
             }
         }
     }
@@ -329,6 +329,16 @@ impl<H: Hardware> Vgic<'_, H> {
             self.hardware.kick(vcpu);
         }
     }
+}
+
+/// Asks for everything back that is pending and not the core's any more.
+fn post_recall(mailbox: &super::Mailbox, _: u32, _: u32) {
+    mailbox.work.fetch_or(work::RECALL, core::sync::atomic::Ordering::Release);
+}
+
+/// Asks for pending `bits` of `word` back for good.
+fn post_clear_pending(mailbox: &super::Mailbox, word: u32, bits: u32) {
+    post(&mailbox.clear_pending, mailbox, word, bits);
 }
 
 /// Leaves `bits` of `word` in one of `mailbox`'s tables.

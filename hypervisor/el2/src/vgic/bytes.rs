@@ -3,7 +3,7 @@
 use core::sync::atomic::Ordering::Relaxed;
 
 use super::list_register::PRIORITY_BITS;
-use super::state::bit;
+use super::state::{bit, byte_of};
 use super::{Hardware, Vgic, vcpu_of_affinity, virtual_affinity};
 use crate::gic::offset;
 
@@ -48,7 +48,7 @@ impl<H: Hardware> Vgic<'_, H> {
     /// GICv2's GICD_ITARGETSR: `bytes` from `intid` on. Private interrupts show the reader's own interface.
     pub fn targets(&self, intid: u32, bytes: u32) -> u64 {
         gather(intid, bytes, |intid| match (intid < 32, self.has(intid)) {
-            (true, _) => bit(self.vcpu as u32) as u8,
+            (true, _) => 1_u8.wrapping_shl(self.vcpu as u32),
             (false, true) => self.spis.target(intid),
             (false, false) => 0,
         })
@@ -64,11 +64,12 @@ impl<H: Hardware> Vgic<'_, H> {
         });
     }
 
-    fn retarget(&self, intid: u32, target: u8) {
+    fn retarget(&mut self, intid: u32, target: u8) {
         self.spis.set_target(intid, target);
         if self.partition.owned(intid >> 5) & bit(intid) != 0 {
             self.hardware.route(intid, target);
         }
+        self.redirect(intid);
     }
 
     /// GICv3's GICD_IROUTER: `bytes` (4 or 8) from `offset` on.
@@ -95,7 +96,7 @@ impl<H: Hardware> Vgic<'_, H> {
         let affinity = if bytes == 8 { value & septum_plan::affinity::AFFINITY } else { value & 0xff_ffff };
         let vcpu = vcpu_of_affinity(affinity, self.partition.vcpus);
         if let Some(vcpu) = vcpu.filter(|_| intid >= 32 && low_half && self.has(intid)) {
-            self.retarget(intid, vcpu as u8);
+            self.retarget(intid, byte_of(vcpu));
         }
     }
 

@@ -4,8 +4,11 @@
 //! again, and is in exactly one of three places: a list register, `waiting` (pending for the guest) or `parked` (active
 //! for the guest). SGIs and interrupts that EL2 makes are pending in a word until they are in a list register; two list
 //! registers never hold one virtual INTID, which the architecture leaves UNPREDICTABLE.
+//!
+//! A virtual core has an interrupt pending only while it is on and the interrupt is enabled and goes there. Whoever changes
+//! one of the three has it [recalled](Vgic::recall). A core that is off may have interrupts parked, and nothing else.
 
-use core::sync::atomic::Ordering::{Acquire, Relaxed};
+use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
 use super::list_register::{ListRegister, VirtualInterface, control};
 use super::state::{Bits, Mailbox, bit, work};
@@ -63,6 +66,11 @@ impl<H: Hardware> Vgic<'_, H> {
     /// Fills free list registers with what waits, the highest priority first; then sees to it that EL2 hears of the next
     /// chance for what still does.
     pub fn refill(&mut self) {
+        if !self.is_on() {
+            // For what it hands on.
+            self.best_candidate();
+            return;
+        }
         for index in Bits(self.hardware.ended()) {
             self.hardware.set(index, ListRegister::EMPTY);
         }
@@ -81,8 +89,9 @@ impl<H: Hardware> Vgic<'_, H> {
         for _ in 0..ROUNDS {
             let Some(register) = self.best_candidate() else { return false };
             let Some(index) = self.room_for(register) else { return true };
-            self.claim(register);
-            self.hardware.set(index, register);
+            if self.claim(register) {
+                self.hardware.set(index, register);
+            }
         }
         true
     }
@@ -96,16 +105,18 @@ impl<H: Hardware> Vgic<'_, H> {
         }
         let free_sgis = sgis & !self.merge(0, sgis);
         let free_made = made & !self.merge(self.partition.made_word, made);
+        let free_made = self.hand_on(free_made);
         self.best_of_three(free_sgis, free_made)
     }
 
     #[inline(never)]
     fn best_of_three(&self, sgis: u32, made: u32) -> Option<ListRegister> {
-        let sgis = Bits(sgis).map(|intid| self.sgi_register(intid));
+        let mut best = None;
+        Bits(sgis).for_each(|intid| prefer(&mut best, self.sgi_register(intid)));
+        self.queue.waiting.iter().for_each(|intid| prefer(&mut best, self.physical_register(intid)));
         let first = self.partition.made_word << 5;
-        let made = Bits(made).map(|low| self.spis.list_register(first | low, false));
-        let waiting = self.queue.waiting.iter().map(|intid| self.physical_register(intid));
-        sgis.chain(waiting).chain(made).min_by_key(|register| register.priority())
+        Bits(made).for_each(|low| prefer(&mut best, self.spis.list_register(first | low, false)));
+        best
     }
 
     fn sgi_register(&self, intid: u32) -> ListRegister {
@@ -117,7 +128,8 @@ impl<H: Hardware> Vgic<'_, H> {
         if intid < 32 { self.own.private(intid) } else { self.spis.list_register(intid, true) }
     }
 
-    /// Interrupts that EL2 makes, are pending and enabled, and go to this virtual core.
+    /// Interrupts that EL2 makes, are pending and enabled, and are this virtual core's to look after: it holds them, or they
+    /// go there and nobody does.
     fn made_candidates(&self) -> u32 {
         if self.partition.made == 0 {
             return 0;
@@ -127,21 +139,46 @@ impl<H: Hardware> Vgic<'_, H> {
         let level = made.level.load(Relaxed) & !made.edge.load(Relaxed);
         let pending = (made.pending.load(Relaxed) | level) & made.enabled.load(Relaxed) & self.partition.made;
         let first = self.partition.made_word << 5;
-        Bits(pending).filter(|low| self.is_target(first | low)).fold(0, |all, low| all | bit(low))
+        let is_ours = |low: &u32| {
+            let intid = first | low;
+            self.spis.holder(intid).map_or_else(|| self.is_target(intid), |holder| holder == self.vcpu)
+        };
+        Bits(pending).filter(is_ours).fold(0, |all, low| all | bit(low))
     }
 
-    /// Whether SPI `intid`, made by EL2, goes to this virtual core: on GICv2 the lowest of its targets.
+    /// Of the interrupts `free`, made by EL2, pending, and in none of this core's list registers: those that this core
+    /// delivers. The others are released, and their targets told.
+    fn hand_on(&mut self, free: u32) -> u32 {
+        let (first, mut kept) = (self.partition.made_word << 5, 0);
+        for low in Bits(free) {
+            let intid = first | low;
+            if self.is_on() && self.is_target(intid) {
+                kept |= bit(low);
+                continue;
+            }
+            // Where several could take it, one that is off asks the next one up, so that this comes to an end.
+            let held = self.spis.holder(intid).is_some();
+            let among = if held { !bit(self.vcpu as u32) } else { (!1_u32).wrapping_shl(self.vcpu as u32) };
+            self.spis.release(intid);
+            if let Some(next) = self.made_target(intid, among).filter(|next| *next != self.vcpu) {
+                self.ask_to_deliver(next);
+            }
+        }
+        kept
+    }
+
+    /// Whether SPI `intid` may come to this virtual core.
     fn is_target(&self, intid: u32) -> bool {
-        self.made_target(intid) == Some(self.vcpu)
+        self.made_target(intid, bit(self.vcpu as u32)) == Some(self.vcpu)
     }
 
-    /// The virtual core that takes SPI `intid`, made by EL2.
-    pub(super) fn made_target(&self, intid: u32) -> Option<usize> {
-        let target = self.spis.target(intid);
+    /// The virtual core that takes SPI `intid`, made by EL2: on GICv2, which may have several, the lowest `among` these.
+    pub(super) fn made_target(&self, intid: u32, among: u32) -> Option<usize> {
+        let target = u32::from(self.spis.target(intid));
         if self.hardware.is_v3() {
-            Some(usize::from(target))
+            Some(target as usize)
         } else {
-            (target != 0).then(|| target.trailing_zeros() as usize)
+            Bits(target & among).next().map(|lowest| lowest as usize)
         }
     }
 
@@ -164,13 +201,14 @@ impl<H: Hardware> Vgic<'_, H> {
         let same_source = word_is_made(register)
             || self.hardware.is_v3()
             || self.sources(register.intid()) & 1u32.wrapping_shl(register.source().into()) != 0;
-        let level = word_is_made(register) && self.is_level(register.intid());
-        if same_source && !level {
+        let stays = word_is_made(register) && (self.is_level(register.intid()) || !self.is_target(register.intid()));
+        if same_source && !stays {
             self.claim(register);
             self.hardware.set(index, register.with_pending());
         }
-        // What is left pending now comes from another source, or is a line that may still be high at the end.
-        if level || (!self.hardware.is_v3() && self.sources_left(register)) {
+        // What is left pending now comes from another source, is a line that may still be high at the end, or goes to
+        // another core then.
+        if stays || (!self.hardware.is_v3() && self.sources_left(register)) {
             let current = self.hardware.get(index);
             if current.with_eoi() != current {
                 self.hardware.set(index, current.with_eoi());
@@ -186,31 +224,36 @@ impl<H: Hardware> Vgic<'_, H> {
         self.hardware.mailbox(0).is_some_and(|shared| shared.made.edge.load(Relaxed) & bit(intid) == 0)
     }
 
-    /// Takes `register`'s interrupt out of where it was pending.
+    /// Takes `register`'s interrupt out of where it was pending; `false` if another core has done so.
     #[inline(never)]
-    fn claim(&mut self, register: ListRegister) {
+    fn claim(&mut self, register: ListRegister) -> bool {
         let intid = register.intid();
         if register.is_hardware() {
             self.queue.waiting.remove(intid);
         } else if intid >= 32 {
+            if !self.spis.hold(intid, self.vcpu) {
+                return false;
+            }
             if let Some(shared) = self.hardware.mailbox(0) {
-                shared.made.pending.fetch_and(!bit(intid), Relaxed);
+                // Whoever makes it pending again after that (Acquire) sees the holder.
+                shared.made.pending.fetch_and(!bit(intid), Release);
             }
         } else if self.hardware.is_v3() {
             self.own.sgi_pending.fetch_and(!bit(intid), Relaxed);
         } else {
             self.own.claim_source(intid, register.source());
         }
+        true
     }
 
-    /// Undoes [`Vgic::claim`]: `register`'s interrupt is pending again, in no list register.
+    /// Undoes [`Vgic::claim`]: `register`'s interrupt is pending again, in no list register. A line says so itself.
     #[inline(never)]
     fn unclaim(&mut self, register: ListRegister) {
         let intid = register.intid();
         if register.is_hardware() {
             self.queue.waiting.insert(intid);
         } else if intid >= 32 {
-            if let Some(shared) = self.hardware.mailbox(0) {
+            if let Some(shared) = self.hardware.mailbox(0).filter(|_| !self.is_level(intid)) {
                 shared.made.pending.fetch_or(bit(intid), Relaxed);
             }
         } else {
@@ -273,7 +316,9 @@ impl<H: Hardware> Vgic<'_, H> {
 
     #[inline(never)]
     fn best_parked(&self) -> Option<ListRegister> {
-        self.queue.parked.iter().map(|intid| self.parked_register(intid)).min_by_key(|register| register.priority())
+        let mut best = None;
+        self.queue.parked.iter().for_each(|intid| prefer(&mut best, self.parked_register(intid)));
+        best
     }
 
     fn parked_register(&self, intid: u32) -> ListRegister {
@@ -367,27 +412,28 @@ impl<H: Hardware> Vgic<'_, H> {
         word & bit((intid << 1 & 0x1f) | 1) != 0
     }
 
-    /// Takes back every pending interrupt that is now disabled.
+    /// Takes back every pending interrupt that is not this core's any more.
     pub(super) fn recall(&mut self) {
         for index in self.used() {
             let register = self.hardware.get(index);
-            if register.is_pending() && !self.is_enabled(register.intid()) {
+            if register.is_pending() && !self.is_ours(register.intid()) {
                 self.take_back(register.intid(), true);
             }
         }
-        while let Some(intid) = self.waiting_disabled() {
+        while let Some(intid) = self.waiting_for_others() {
             self.take_back(intid, true);
         }
         self.refill();
     }
 
-    fn waiting_disabled(&self) -> Option<u32> {
-        self.queue.waiting.iter().find(|intid| !self.is_enabled(*intid))
+    fn waiting_for_others(&self) -> Option<u32> {
+        self.queue.waiting.iter().find(|intid| !self.is_ours(*intid))
     }
 
-    fn is_enabled(&self, intid: u32) -> bool {
+    /// Whether `intid` may be pending here: the core is on, the interrupt enabled, and this is where it goes.
+    fn is_ours(&self, intid: u32) -> bool {
         let scope = super::bits::Scope::of(intid, self.vcpu);
-        self.enables(scope) & bit(intid) != 0
+        self.is_on() && self.enables(scope) & bit(intid) != 0 && (intid < 32 || self.is_target(intid))
     }
 
     fn clear_for_others(&mut self) {
@@ -402,12 +448,13 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// GICD_ICACTIVER for one interrupt that this core holds or nobody does. One that waits for the guest must stay active
-    /// in the physical GIC: to the guest it is pending.
+    /// in the physical GIC: to the guest it is pending. One that another core has taken since that was asked is not active
+    /// any more as it was then.
     pub(super) fn clear_active(&mut self, intid: u32) {
         let (pending, active) = self.held(intid >> 5);
         if active & bit(intid) != 0 {
             self.make_inactive(intid);
-        } else if pending & bit(intid) == 0 {
+        } else if pending & bit(intid) == 0 && self.spis.holder(intid).is_none_or(|holder| holder == self.vcpu) {
             self.deactivate_physical(intid);
         }
     }
@@ -448,19 +495,15 @@ impl<H: Hardware> Vgic<'_, H> {
         self.hardware.set_control(wanted);
     }
 
-    /// Empties list registers and queues: what is active becomes inactive, what is pending is so in the physical GIC.
-    pub(super) fn drop_list_registers(&mut self) {
+    /// Parks what is active in list registers, where nothing is pending, and empties them.
+    pub(super) fn park_all(&mut self) {
         for index in self.used() {
             let register = self.hardware.get(index);
-            self.hardware.set(index, ListRegister::EMPTY);
-            if register.is_hardware() {
-                self.give_back_physical(register.intid(), register.is_pending());
+            if register.is_active() {
+                self.park(register);
             }
+            self.hardware.set(index, ListRegister::EMPTY);
         }
-        let waiting = core::mem::take(&mut self.queue.waiting);
-        let parked = core::mem::take(&mut self.queue.parked);
-        waiting.iter().for_each(|intid| self.give_back_physical(intid, true));
-        parked.iter().for_each(|intid| self.give_back_physical(intid, false));
     }
 
     /// GICv2: the source of the pending `sgi` in a list register.
@@ -479,6 +522,14 @@ impl<H: Hardware> Vgic<'_, H> {
 
     fn lowest_source(&self, intid: u32) -> u8 {
         self.sources(intid).trailing_zeros().min(7) as u8
+    }
+}
+
+/// Makes `register` the `best`, if it is more urgent.
+#[inline(never)]
+fn prefer(best: &mut Option<ListRegister>, register: ListRegister) {
+    if best.is_none_or(|best| register.priority() < best.priority()) {
+        *best = Some(register);
     }
 }
 

@@ -59,6 +59,8 @@ pub(crate) struct Model<const V3: bool> {
     pub targets: RefCell<Vec<u8>>,
     pub interfaces: RefCell<Vec<Interface>>,
     pub kicked: RefCell<Vec<bool>>,
+    /// Whether each core's CPU interface lets guests' interrupts through.
+    pub admitted: RefCell<Vec<bool>>,
     pub mailboxes: Vec<Mailbox>,
     pub queues: RefCell<Vec<Option<Queue>>>,
     pub spis: Spis,
@@ -81,6 +83,7 @@ impl<const V3: bool> Model<V3> {
             targets: RefCell::new(vec![0; 1024]),
             interfaces: RefCell::new(vec![interface; vcpus]),
             kicked: RefCell::new(vec![false; vcpus]),
+            admitted: RefCell::new(vec![false; vcpus]),
             mailboxes: (0..vcpus).map(|_| Mailbox::new()).collect(),
             queues: RefCell::new((0..vcpus).map(|_| Some(Queue::new())).collect()),
             spis: Spis::new(),
@@ -95,10 +98,16 @@ impl<const V3: bool> Model<V3> {
         board.made.set(made);
         board.on(0, |vgic| vgic.reset_partition());
         for vcpu in 0..vcpus {
-            board.on(vcpu, |vgic| vgic.reset_core());
+            board.on(vcpu, |vgic| vgic.start_core());
         }
         board.on(0, |vgic| vgic.write_distributor(0, 4, 3));
         board
+    }
+
+    /// What the caller of [`Vgic::start_core`] and [`Vgic::leave_core`] does first.
+    pub fn reset_interface(&self, vcpu: usize) {
+        let interface = &mut self.interfaces.borrow_mut()[vcpu];
+        *interface = Interface { registers: vec![0; interface.registers.len()], ..Interface::default() };
     }
 
     pub fn vcpus(&self) -> usize {
@@ -154,6 +163,9 @@ impl<const V3: bool> Model<V3> {
 
     /// What the physical CPU interface of `vcpu`'s core signals.
     fn signalled(&self, vcpu: usize) -> Option<u32> {
+        if !self.admitted.borrow()[vcpu] {
+            return None;
+        }
         let private = self.private.borrow()[vcpu];
         let ready = private.pending() & private.enabled & !private.active;
         if ready != 0 {
@@ -171,7 +183,7 @@ impl<const V3: bool> Model<V3> {
 
     fn reaches(&self, intid: u32, vcpu: usize) -> bool {
         let target = self.targets.borrow()[intid as usize];
-        if V3 { usize::from(target) == vcpu } else { target.trailing_zeros() as usize == vcpu }
+        if V3 { usize::from(target) == vcpu } else { target >> vcpu & 1 == 1 }
     }
 
     fn acknowledge(&self, vcpu: usize, intid: u32) {
@@ -386,6 +398,10 @@ impl<const V3: bool> Hardware for At<'_, V3> {
 
     fn kick(&self, vcpu: usize) {
         self.board.kicked.borrow_mut()[vcpu] = true;
+    }
+
+    fn admit(&self, guests: bool) {
+        self.board.admitted.borrow_mut()[self.vcpu] = guests;
     }
 }
 

@@ -18,6 +18,12 @@ const SPIS: usize = (SPECIAL_FIRST - SPI_FIRST) as usize;
 /// Attribute byte: group 1. The priority is in [`PRIORITY_BITS`].
 const GROUP_1: u8 = 1;
 
+/// A virtual core's number in a byte, with one number left over for none.
+pub(super) const fn byte_of(vcpu: usize) -> u8 {
+    const { assert!(septum_plan::affinity::VCPUS_MAX < u8::MAX as usize) };
+    vcpu as u8
+}
+
 /// What a guest says about its SPIs and the hardware does not keep, one byte each.
 pub struct Spis {
     attributes: [AtomicU8; SPIS],
@@ -95,14 +101,27 @@ impl Spis {
         Self::store(&self.targets, intid, target);
     }
 
-    /// The virtual core that took `intid` last, if any did since the partition started.
+    /// The only virtual core in whose list registers and queue `intid` may be: the last that took it, if any did. It says
+    /// nothing of whether it still is there.
     pub fn holder(&self, intid: u32) -> Option<usize> {
         Self::load(&self.holders, intid).checked_sub(1).map(usize::from)
     }
 
-    /// Says that virtual core `vcpu` has taken `intid`.
+    /// Says that virtual core `vcpu` has taken physical `intid`, which it alone can have acknowledged.
     pub fn set_holder(&self, intid: u32, vcpu: usize) {
-        Self::store(&self.holders, intid, (vcpu as u8).wrapping_add(1));
+        Self::store(&self.holders, intid, byte_of(vcpu).wrapping_add(1));
+    }
+
+    /// Makes virtual core `vcpu` the holder of `intid`, which EL2 makes, unless another is; whether it is now.
+    pub fn hold(&self, intid: u32, vcpu: usize) -> bool {
+        let own = byte_of(vcpu).wrapping_add(1);
+        let before = Self::byte(&self.holders, intid).map(|byte| byte.compare_exchange(0, own, Relaxed, Relaxed));
+        matches!(before, Some(Ok(_))) || before == Some(Err(own))
+    }
+
+    /// Says that its holder, the caller, no longer has `intid`.
+    pub fn release(&self, intid: u32) {
+        Self::store(&self.holders, intid, 0);
     }
 
     /// Forgets all about `intid`: its reset state, with `target` and in group 1 or 0.
@@ -169,6 +188,8 @@ pub struct Mailbox {
     pub clear_pending: [AtomicU32; WORDS],
     /// Interrupts that this core holds and another core wants not active, by word.
     pub clear_active: [AtomicU32; WORDS],
+    /// 1 while the virtual core is on. While it is off, nothing is in its list registers and nothing waits.
+    pub on: AtomicU32,
     /// GICR_WAKER.ProcessorSleep.
     pub sleep: AtomicU32,
     /// GICv2: this core's bit in the physical GICD_ITARGETSR. GICv3: where EL2 finds the SGI frame of its redistributor.
@@ -197,6 +218,13 @@ impl Made {
         let [enabled, pending, level, edge] = [const { AtomicU32::new(0) }; 4];
         Self { enabled, pending, level, edge }
     }
+
+    /// Nothing enabled, nothing pending, all level-sensitive with their lines low.
+    pub fn reset(&self) {
+        for word in [&self.enabled, &self.pending, &self.level, &self.edge] {
+            word.store(0, Relaxed);
+        }
+    }
 }
 
 impl Mailbox {
@@ -212,6 +240,7 @@ impl Mailbox {
             work: AtomicU32::new(0),
             clear_pending: [const { AtomicU32::new(0) }; WORDS],
             clear_active: [const { AtomicU32::new(0) }; WORDS],
+            on: AtomicU32::new(0),
             sleep: AtomicU32::new(0),
             interface: AtomicU32::new(0),
             control: AtomicU32::new(0),
@@ -286,8 +315,30 @@ impl IntidSet {
     }
 
     /// Everything in it, rising.
-    pub fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        Bits(self.occupied).flat_map(|index| Bits(self.word(index)).map(move |low| index << 5 | low))
+    pub fn iter(&self) -> Intids<'_> {
+        Intids { set: self, words: Bits(self.occupied), first: 0, rest: Bits(0) }
+    }
+}
+
+/// What [`IntidSet::iter`] gives.
+pub struct Intids<'a> {
+    set: &'a IntidSet,
+    words: Bits,
+    first: u32,
+    rest: Bits,
+}
+
+impl Iterator for Intids<'_> {
+    type Item = u32;
+
+    #[inline(never)]
+    fn next(&mut self) -> Option<u32> {
+        if self.rest.0 == 0 {
+            let index = self.words.next()?;
+            self.first = index << 5;
+            self.rest = Bits(self.set.word(index));
+        }
+        self.rest.next().map(|low| self.first | low)
     }
 }
 

@@ -3,4 +3,5 @@
 mod delivery;
 mod map;
 mod ownership;
+mod places;
 mod random;

@@ -415,12 +415,10 @@ fn a_restart_finds_everything_off_idle_and_empty() {
         run.event();
     }
     for vcpu in 0..2 {
-        run.board.on(vcpu, |vgic| vgic.stop_core());
+        run.board.reset_interface(vcpu);
+        run.board.on(vcpu, |vgic| vgic.leave_core());
     }
     run.board.on(0, |vgic| vgic.reset_partition());
-    for vcpu in 0..2 {
-        run.board.on(vcpu, |vgic| vgic.reset_core());
-    }
     for word in run.board.shared.borrow().iter().chain(run.board.private.borrow().iter()) {
         assert_eq!((word.enabled, word.active, word.latch), (0, 0, 0));
     }
