@@ -3,10 +3,10 @@
 pub mod boot;
 pub mod cache;
 pub mod cpu;
-pub mod device;
 pub mod exception;
 pub mod gic_registers;
 pub mod guest_registers;
+pub mod mmio;
 pub mod mmu;
 pub mod smc;
 pub mod vectors;

@@ -1,248 +1,97 @@
-//! A partition's console text on its way to the log: gathered into lines and made safe to show.
-//!
-//! What a partition sends is bytes; what the log carries is UTF-8 without control characters but tab and escape. The
-//! formats are docs/log.md's.
+//! A core's console line on its way to the log: whole lines at once, and what stands there without an end, such as a
+//! prompt, after a moment.
 
-/// Longest line that stays whole, in bytes; docs/log.md and docs/abi.md state it.
-pub const LINE_BYTES: usize = 120;
+use core::cell::{Cell, RefCell};
 
-/// How a line came to be passed on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closed {
-    /// By the partition's line feed.
-    Yes,
-    /// Not yet: it was full, or the partition ended.
-    No,
+use embassy_time::{Duration, Instant};
+use septum_core::console::{Closed, Line};
+
+use crate::log::partition_record;
+use crate::percpu::{Assignment, CoreState};
+use crate::time::{self, WakeUp};
+
+/// How long an unfinished line waits for its end.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The line of a core's partition.
+pub struct Local {
+    line: RefCell<Line>,
+    /// Whether a wake-up for an unfinished line is scheduled.
+    waiting: Cell<bool>,
+    /// The same for the emulated console's line.
+    waiting_shared: Cell<bool>,
 }
 
-/// A line being gathered.
-#[derive(Clone, Debug)]
-pub struct Line {
-    bytes: heapless::Vec<u8, LINE_BYTES>,
-    decoder: Decoder,
-}
-
-impl Default for Line {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Line {
+impl Local {
     /// An empty line.
     pub const fn new() -> Self {
-        Self { bytes: heapless::Vec::new(), decoder: Decoder::new() }
-    }
-
-    /// Whether nothing has gathered since the last line.
-    pub fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Takes one byte from the partition; hands each line that this completes or fills to `emit`.
-    pub fn push(&mut self, byte: u8, emit: &mut dyn FnMut(&str, Closed)) {
-        if byte == b'\n' {
-            self.finish_character(emit);
-            self.emit(Closed::Yes, emit);
-            return;
-        }
-        match self.decoder.push(byte) {
-            Decoded::Pending => {}
-            Decoded::Character(character) => self.append(character.bytes(), emit),
-            Decoded::Invalid => self.append(b"?", emit),
-            Decoded::InvalidThen => {
-                self.append(b"?", emit);
-                self.push(byte, emit);
-            }
-        }
-    }
-
-    /// Hands over what has gathered, if anything: for a partition that ends.
-    pub fn flush(&mut self, emit: &mut dyn FnMut(&str, Closed)) {
-        self.finish_character(emit);
-        if !self.is_empty() {
-            self.emit(Closed::No, emit);
-        }
-    }
-
-    fn finish_character(&mut self, emit: &mut dyn FnMut(&str, Closed)) {
-        if self.decoder.reset() {
-            self.append(b"?", emit);
-        }
-    }
-
-    fn append(&mut self, character: &[u8], emit: &mut dyn FnMut(&str, Closed)) {
-        if !is_shown(character) {
-            return;
-        }
-        if self.bytes.extend_from_slice(character).is_err() {
-            self.emit(Closed::No, emit);
-            // An empty line takes any character.
-            let _ = self.bytes.extend_from_slice(character);
-        }
-    }
-
-    fn emit(&mut self, closed: Closed, emit: &mut dyn FnMut(&str, Closed)) {
-        emit(core::str::from_utf8(&self.bytes).unwrap_or(""), closed);
-        self.bytes.clear();
+        Self { line: RefCell::new(Line::new()), waiting: Cell::new(false), waiting_shared: Cell::new(false) }
     }
 }
 
-/// Whether a character goes into the log: control characters but tab and escape do not.
-const fn is_shown(character: &[u8]) -> bool {
-    !matches!(character, [0x00..=0x08 | 0x0a..=0x1a | 0x1c..=0x1f | 0x7f] | [0xc2, 0x80..=0x9f])
-}
-
-/// One character's bytes so far, by the table of well-formed UTF-8 (Unicode 16, table 3-7).
-#[derive(Clone, Debug)]
-struct Decoder {
-    bytes: [u8; 4],
-    length: u8,
-    expected: u8,
-}
-
-enum Decoded {
-    /// More bytes are needed.
-    Pending,
-    /// A whole character.
-    Character(Character),
-    /// This byte begins no character.
-    Invalid,
-    /// The bytes before this one were cut short; this one is still to be looked at.
-    InvalidThen,
-}
-
-struct Character {
-    bytes: [u8; 4],
-    length: u8,
-}
-
-impl Character {
-    fn bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or(&[])
+/// Takes console bytes of this core's partition.
+pub fn write(core: &CoreState, assignment: Assignment, bytes: &[u8]) {
+    let Ok(mut line) = core.line.line.try_borrow_mut() else { return };
+    for byte in bytes {
+        line.push(*byte, &mut |text, closed| log(core, assignment, text, closed));
+    }
+    if !line.is_empty() && !core.line.waiting.replace(true) {
+        time::wake::<Due>(Instant::now().saturating_add(PATIENCE));
     }
 }
 
-impl Decoder {
-    const fn new() -> Self {
-        Self { bytes: [0; 4], length: 0, expected: 0 }
+/// Takes a byte that any core of this core's partition sends to its emulated console.
+pub fn write_shared(core: &CoreState, assignment: Assignment, byte: u8) {
+    let shared = &assignment.home.console.line;
+    if shared.push(byte) {
+        flush_shared(core, assignment);
+    } else if !core.line.waiting_shared.replace(true) {
+        time::wake::<DueShared>(Instant::now().saturating_add(PATIENCE));
     }
+}
 
-    /// Forgets a character cut short; whether there was one.
-    const fn reset(&mut self) -> bool {
-        let cut = self.length != 0;
-        self.length = 0;
-        cut
+/// Logs what has gathered for the emulated console, if anything.
+pub fn flush_shared(core: &CoreState, assignment: Assignment) {
+    let mut line = Line::new();
+    assignment.home.console.line.take(|byte| line.push(byte, &mut |text, closed| log(core, assignment, text, closed)));
+    line.flush(&mut |text, closed| log(core, assignment, text, closed));
+}
+
+/// Logs what has gathered, if anything.
+pub fn flush(core: &CoreState, assignment: Assignment) {
+    if let Ok(mut line) = core.line.line.try_borrow_mut() {
+        line.flush(&mut |text, closed| log(core, assignment, text, closed));
     }
+}
 
-    fn push(&mut self, byte: u8) -> Decoded {
-        if self.length == 0 {
-            self.expected = match byte {
-                0x00..=0x7f => 1,
-                0xc2..=0xdf => 2,
-                0xe0..=0xef => 3,
-                0xf0..=0xf4 => 4,
-                _ => return Decoded::Invalid,
-            };
-        } else if !self.continues(byte) {
-            self.length = 0;
-            return Decoded::InvalidThen;
-        }
-        if let Some(to) = self.bytes.get_mut(usize::from(self.length)) {
-            *to = byte;
-        }
-        self.length = self.length.saturating_add(1);
-        if self.length < self.expected {
-            return Decoded::Pending;
-        }
-        self.length = 0;
-        Decoded::Character(Character { bytes: self.bytes, length: self.expected })
-    }
+fn log(core: &CoreState, assignment: Assignment, text: &str, closed: Closed) {
+    let name = assignment.name;
+    partition_record(core, || match closed {
+        Closed::Yes => defmt::println!("{=str}| {=str}", name, text),
+        Closed::No => defmt::println!("{=str}|+ {=str}", name, text),
+    });
+}
 
-    /// Whether `byte` may follow: the second byte's range depends on the first (no overlong forms, no surrogates).
-    const fn continues(&self, byte: u8) -> bool {
-        match (self.length, self.bytes[0]) {
-            (1, 0xe0) => matches!(byte, 0xa0..=0xbf),
-            (1, 0xed) => matches!(byte, 0x80..=0x9f),
-            (1, 0xf0) => matches!(byte, 0x90..=0xbf),
-            (1, 0xf4) => matches!(byte, 0x80..=0x8f),
-            _ => matches!(byte, 0x80..=0xbf),
+/// The wake-up for an unfinished line.
+struct Due;
+
+impl WakeUp for Due {
+    fn act(core: &CoreState) {
+        core.line.waiting.set(false);
+        if let Some(assignment) = core.assignment {
+            flush(core, assignment);
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+/// The wake-up for an unfinished line of the emulated console.
+struct DueShared;
 
-    fn lines(input: &[u8]) -> Vec<(String, Closed)> {
-        let mut out = Vec::new();
-        let mut line = Line::new();
-        let mut emit = |text: &str, closed| out.push((text.to_owned(), closed));
-        for byte in input {
-            line.push(*byte, &mut emit);
-        }
-        line.flush(&mut emit);
-        out
-    }
-
-    fn closed(text: &str) -> (String, Closed) {
-        (text.to_owned(), Closed::Yes)
-    }
-
-    #[test]
-    fn a_line_feed_closes_a_line_and_carriage_returns_vanish() {
-        assert_eq!(lines(b"one\r\n\ntwo\n"), [closed("one"), closed(""), closed("two")]);
-    }
-
-    #[test]
-    fn what_is_left_at_the_end_is_passed_on_open() {
-        assert_eq!(lines(b"a\nprompt> "), [closed("a"), ("prompt> ".to_owned(), Closed::No)]);
-    }
-
-    #[test]
-    fn a_long_line_comes_in_pieces_that_join_to_the_whole() {
-        let text = "0123456789".repeat(30);
-        let pieces = lines(format!("{text}\n").as_bytes());
-        assert_eq!(pieces.len(), 3);
-        assert_eq!(pieces.iter().map(|(piece, _)| piece.as_str()).collect::<String>(), text);
-        assert_eq!(pieces.iter().map(|(_, c)| *c).collect::<Vec<_>>(), [Closed::No, Closed::No, Closed::Yes]);
-    }
-
-    #[test]
-    fn a_character_is_never_cut_by_the_end_of_a_piece() {
-        let text = "é".repeat(61) + "x" + &"漢".repeat(50);
-        let pieces = lines(text.as_bytes());
-        assert!(pieces.iter().all(|(piece, _)| piece.len() <= LINE_BYTES));
-        assert_eq!(pieces.iter().map(|(piece, _)| piece.as_str()).collect::<String>(), text);
-    }
-
-    #[test]
-    fn control_characters_are_dropped_but_tab_and_escape() {
-        assert_eq!(lines(b"\x00a\x07\tb\x1b[1mc\x7f\x08\xc2\x9bd\n"), [closed("a\tb\x1b[1mcd")]);
-    }
-
-    #[test]
-    fn bytes_that_are_not_utf_8_become_question_marks() {
-        assert_eq!(lines(b"a\xffb\xc3\n"), [closed("a?b?")]);
-        assert_eq!(lines(b"\xc0\x80\n"), [closed("??")]);
-        assert_eq!(lines(b"\xe4\xbdX\xed\xa0\x80\n"), [closed("?X???")]);
-        assert_eq!(lines(b"\xf4\x90\x80\x80|\xf0\x9f\x98\x80\n"), [closed("????|😀")]);
-    }
-
-    proptest::proptest! {
-        #[test]
-        fn whatever_the_bytes_every_piece_is_safe_text(input: Vec<u8>) {
-            for (piece, _) in lines(&input) {
-                proptest::prop_assert!(piece.len() <= LINE_BYTES);
-                proptest::prop_assert!(piece.chars().all(|c| !c.is_control() || c == '\t' || c == '\x1b'));
-            }
-        }
-
-        #[test]
-        fn printable_text_comes_through_unchanged(input in "[ -~äß漢😀]{0,400}") {
-            let joined: String = lines(input.as_bytes()).iter().map(|(piece, _)| piece.as_str()).collect();
-            proptest::prop_assert_eq!(joined, input);
+impl WakeUp for DueShared {
+    fn act(core: &CoreState) {
+        core.line.waiting_shared.set(false);
+        if let Some(assignment) = core.assignment {
+            flush_shared(core, assignment);
         }
     }
 }

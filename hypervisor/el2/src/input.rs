@@ -5,14 +5,15 @@
 
 use core::sync::atomic::Ordering::{Relaxed, Release};
 
-use septum_el2::typed::{Input, Typed};
-use septum_el2::vgic::state::work;
+use septum_core::input::{Input, Typed};
+use septum_core::vdev::gic::state::work;
 use septum_plan::PartitionRecord;
 use septum_plan::record::NO_ADDRESS;
 
 use crate::arch::cpu;
-use crate::core_state::{self, CoreState, Shared};
-use crate::{emulated_console, log};
+use crate::log;
+use crate::percpu::{self, CoreState, Shared};
+use crate::vdev::pl011;
 
 /// Where input goes; used by the core that takes the interrupt.
 static INPUT: Input = Input::new();
@@ -66,7 +67,7 @@ fn deliver(core: &CoreState, typed: Typed) {
     let Some(home) = record.and_then(|record| home(core, record)) else { return };
     home.console.receive(typed.byte);
     if core::ptr::eq(home, core.shared) {
-        emulated_console::on_ipi(core);
+        pl011::on_ipi(core);
     } else {
         home.mailbox.work.fetch_or(work::OUTSIDE, Release);
         core.controller.send_ipi(home.mailbox.ipi_word.load(Relaxed));
@@ -90,13 +91,13 @@ fn has_console(record: &PartitionRecord) -> bool {
 }
 
 fn home(core: &CoreState, record: &PartitionRecord) -> Option<&'static Shared> {
-    core_state::shared(&core.plan, *core.plan.vcpus(record).first()?)
+    percpu::shared(&core.plan, *core.plan.vcpus(record).first()?)
 }
 
 fn route(core: &CoreState, target: u16) {
     let intid = u32::from(core.plan.header().uart_intid);
     let record = core.plan.cores().get(usize::from(target));
-    let target = core_state::shared(&core.plan, target);
+    let target = percpu::shared(&core.plan, target);
     if let (Some(record), Some(target), true) = (record, target, intid != 0) {
         // A GICv2's interface is a bit in a byte; GICv3 routes by `mpidr` and leaves it.
         core.controller.take_spi(intid, record.mpidr, target.mailbox.interface.load(Relaxed) as u8);

@@ -1,6 +1,6 @@
 //! Makes a partition's memory what it starts with, by its loader root: the run root plus that one partition's memory.
 
-use septum_el2::payload;
+use septum_core::loader::copy_sealed;
 use septum_plan::{PartitionRecord, Plan, SegmentRecord};
 
 use crate::arch::{cache, mmu};
@@ -42,7 +42,7 @@ fn load_segment(segment: &SegmentRecord, again: bool) -> Result<(), LoadError> {
     // SAFETY: likewise, the loader root maps these bytes of the partition's memory for writing; the partition does not
     // run, and no other core of EL2 loads it.
     let target = unsafe { core::slice::from_raw_parts_mut(pointer(segment.target_va, bytes).cast_mut(), bytes) };
-    let seal = payload::copy_sealed(target, source);
+    let seal = copy_sealed(target, source);
     // SAFETY: the front of `target`.
     unsafe { cache::clean_invalidate(target.as_ptr().addr(), file_bytes) };
     if let Some(rest) = target.get_mut(file_bytes..) {

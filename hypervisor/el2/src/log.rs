@@ -4,18 +4,16 @@
 //! is left is pushed a millisecond later, by CNTHP. Only [`flush`] waits, where its core has nothing else left to do.
 //! docs/log.md fixes the records, docs/decisions/0006-log.md says why it is so.
 
-pub mod line;
-
 use core::cell::Cell;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use embassy_time::{Duration, Instant};
-use septum_el2::ring::{Cursor, Frame, Ring};
-use septum_el2::uart::{self, Rate, Uart};
+use septum_core::dev::uart::{self, Rate, Uart};
+use septum_core::log::ring::{Cursor, Frame, Ring};
 use septum_plan::{Plan, space};
 
-use crate::arch::device::Window;
-use crate::core_state::{self, CoreState, this_core};
+use crate::arch::mmio::Window;
+use crate::percpu::{self, CoreState, this_core};
 use crate::time::{self, WakeUp};
 
 /// Who drains: 0 nobody, else the core's index + 1.
@@ -115,7 +113,7 @@ pub fn partition_stream(core: &CoreState, partition: &str, vcpu: u16, bytes: &[u
 }
 
 /// Runs `log`, whose one record must leave EL2's reserve free.
-fn partition_record(core: &CoreState, log: impl FnOnce()) {
+pub fn partition_record(core: &CoreState, log: impl FnOnce()) {
     core.log.reserve.set(EL2_RESERVE);
     log();
     core.log.reserve.set(0);
@@ -124,9 +122,9 @@ fn partition_record(core: &CoreState, log: impl FnOnce()) {
 /// Reports lost records once there is space again, and drains on; at the end of whatever may have logged, and for the
 /// retry.
 pub fn pump(core: &CoreState) {
-    let Some(ring) = core_state::ring(&core.plan, core.index) else { return };
+    let Some(ring) = percpu::ring(&core.plan, core.index) else { return };
     if ring.has_lost() && ring.has_space() {
-        let lost = core_state::shared(&core.plan, core.index).map_or(0, |shared| shared.ring.take_lost());
+        let lost = percpu::shared(&core.plan, core.index).map_or(0, |shared| shared.ring.take_lost());
         defmt::warn!("{=u32} log records of core {=u16} lost", lost, core.index);
     } else if ring.backlog() != 0 {
         drain_and_retry(core);
@@ -175,7 +173,7 @@ fn drain(core: &CoreState) -> Drain {
         if !core.log.uart.can_send() {
             break;
         }
-        match cursor.take(count, |index| core_state::ring(&core.plan, index as u16)) {
+        match cursor.take(count, |index| percpu::ring(&core.plan, index as u16)) {
             Some(byte) => core.log.uart.send(byte),
             None => {
                 end = Drain::Empty;
@@ -213,7 +211,7 @@ struct Logger;
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
         let core = this_core();
-        if let Some(ring) = core_state::ring(&core.plan, core.index) {
+        if let Some(ring) = percpu::ring(&core.plan, core.index) {
             let before = core.log.writer.take();
             core.log.writer.set(Some(Writer::begin(before, &ring, core.log.reserve.get())));
         }
@@ -236,7 +234,7 @@ unsafe impl defmt::Logger for Logger {
 /// Gives the open frame to `work`. It is out of its cell meanwhile, so that a fault of EL2 in there begins afresh.
 fn with_writer(work: impl FnOnce(&mut Writer, &Ring<'_>)) {
     let core = this_core();
-    let Some(ring) = core_state::ring(&core.plan, core.index) else { return };
+    let Some(ring) = percpu::ring(&core.plan, core.index) else { return };
     if let Some(mut writer) = core.log.writer.take() {
         work(&mut writer, &ring);
         core.log.writer.set(Some(writer));

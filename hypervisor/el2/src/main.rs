@@ -5,29 +5,33 @@
 #[cfg(target_os = "none")]
 mod arch;
 #[cfg(target_os = "none")]
-mod checks;
+mod board_check;
 #[cfg(target_os = "none")]
-mod core_state;
+mod calls;
 #[cfg(target_os = "none")]
-mod emulated_console;
+mod console;
+#[cfg(target_os = "none")]
+mod dev;
+#[cfg(target_os = "none")]
+mod fault;
 #[cfg(target_os = "none")]
 mod input;
 #[cfg(target_os = "none")]
-mod interrupts;
+mod lifecycle;
 #[cfg(target_os = "none")]
 mod loader;
 #[cfg(target_os = "none")]
 mod log;
 #[cfg(target_os = "none")]
-mod partition;
-#[cfg(target_os = "none")]
-mod power;
+mod percpu;
 #[cfg(target_os = "none")]
 mod start;
 #[cfg(target_os = "none")]
 mod time;
 #[cfg(target_os = "none")]
 mod trap;
+#[cfg(target_os = "none")]
+mod vdev;
 
 /// Inlined, it shows that nobody reads a panic's message: what would format it is not linked then.
 #[cfg(target_os = "none")]
@@ -40,7 +44,7 @@ mod trap;
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
     defmt::error!("EL2 panicked at {=str}:{=u32}", file, line);
-    start::park(core_state::this_core())
+    start::park(percpu::this_core())
 }
 
 #[cfg(not(target_os = "none"))]

@@ -12,10 +12,11 @@ use embassy_time::{Duration, Instant};
 use septum_plan::{CoreRecord, CoreStart, Plan, space};
 
 use crate::arch::{boot, cpu, mmu, smc, vectors};
-use crate::checks::{self, Refused};
-use crate::core_state::{self, Assignment, CoreState};
-use crate::partition::cores;
-use crate::{input, interrupts, loader, log, partition, time, trap};
+use crate::board_check::{self, Refused};
+use crate::lifecycle::cores;
+use crate::percpu::{self, Assignment, CoreState};
+use crate::vdev::gic;
+use crate::{input, lifecycle, loader, log, time, trap};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -66,12 +67,12 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     // core's area.
     let core = unsafe {
         PLAN.set(plan);
-        core_state::prepare(&plan);
-        core_state::init(index as u16, plan)
+        percpu::prepare(&plan);
+        percpu::init(index as u16, plan)
     };
     // SAFETY: the state is set up.
     unsafe { vectors::install() };
-    partition::prepare(&plan);
+    lifecycle::prepare(&plan);
     log::init(core);
     defmt::info!(
         "Septum {=str} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}{=str}",
@@ -82,10 +83,10 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
         plan.cores().len(),
         plan.exception()
     );
-    let checked = checks::core(core)
-        .and_then(|()| checks::distributor(core))
-        .and_then(|()| checks::device_tree(core, device_tree))
-        .and_then(|()| core.controller.init_distributor().map_err(|error| checks::report_gic(core.index, error)))
+    let checked = board_check::core(core)
+        .and_then(|()| board_check::distributor(core))
+        .and_then(|()| board_check::device_tree(core, device_tree))
+        .and_then(|()| core.controller.init_distributor().map_err(|error| board_check::report_gic(core.index, error)))
         .and_then(|()| start_others(core));
     if checked.is_err() {
         refuse(core);
@@ -100,10 +101,10 @@ pub extern "C" fn secondary(index: u64) -> ! {
     // The stub found the index among the plan's cores (`space::CORES_MAX`).
     // SAFETY: the boot core has put the plan in and prepared the shared state before it started this core, which calls
     // this once; the compiler maps every core's area.
-    let core = unsafe { core_state::init(index as u16, PLAN.get()) };
+    let core = unsafe { percpu::init(index as u16, PLAN.get()) };
     // SAFETY: the state is set up.
     unsafe { vectors::install() };
-    match checks::core(core) {
+    match board_check::core(core) {
         Ok(()) => join(core, None),
         Err(Refused) => refuse(core),
     }
@@ -152,9 +153,9 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let (header, own) = (core.plan.header(), &core.shared.mailbox);
     // SAFETY: this core's record, in the plan that the controller was made from.
     match record.map(|record| unsafe { core.controller.init_core(header, record, own) }) {
-        Some(Ok(ipi_word)) => interrupts::publish(core, ipi_word),
+        Some(Ok(ipi_word)) => gic::publish(core, ipi_word),
         Some(Err(error)) => {
-            checks::report_gic(core.index, error);
+            board_check::report_gic(core.index, error);
             refuse(core)
         }
         None => refuse(core),
@@ -179,7 +180,7 @@ fn first_core(core: &'static CoreState, assignment: Assignment, deadline: Option
     count(core, &LOADED);
     wait_for_all(core, deadline);
     if let Err(error) = loaded {
-        partition::abandon(core, error)
+        lifecycle::abandon(core, error)
     }
     input::claim_first(core);
     cores::enter_first(core, assignment)
@@ -210,8 +211,7 @@ fn wake_others(core: &CoreState) {
         return;
     }
     for index in (0..core.plan.cores().len() as u16).filter(|index| *index != core.index) {
-        let word =
-            core_state::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
+        let word = percpu::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
         if word != 0 {
             core.controller.send_ipi(word);
         }

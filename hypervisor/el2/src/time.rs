@@ -10,11 +10,11 @@ use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use embassy_time::{Duration, Instant};
 use embassy_time_driver::Driver;
-use septum_el2::clock;
-use septum_el2::wake_ups::WakeUps;
+use septum_core::time::clock;
+use septum_core::time::wake_ups::WakeUps;
 
 use crate::arch::exception;
-use crate::core_state::{CoreState, this_core};
+use crate::percpu::{CoreState, this_core};
 
 /// Wake-ups that a core can have outstanding: the log's retry, two for unfinished lines, QEMU's reminder.
 const WAKE_UPS: usize = 4;

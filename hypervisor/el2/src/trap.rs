@@ -1,21 +1,16 @@
 //! What follows an exception: the hot paths, everything else, and EL2's own faults. docs/decisions/0007-trap-path.md.
 
-mod calls;
-mod fault;
 mod interrupt_controller;
-mod own_fault;
 mod undefined;
 
 pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_access, slow, take_interrupt};
-pub use own_fault::own_fault;
-
-use septum_el2::call;
-use septum_el2::psci::VERSION_1_1;
+use septum_core::psci::VERSION_1_1;
 use septum_plan::call::{NOT_SUPPORTED, psci};
 
-use crate::arch::vectors::{CallerSaved, Frame};
-use crate::core_state::{CoreState, this_core};
-use crate::{emulated_console, log};
+use crate::arch::vectors::{CallerSaved, TrapFrame};
+use crate::percpu::{CoreState, this_core};
+use crate::vdev::pl011;
+use crate::{calls, fault, log};
 
 /// ESR_EL2 of `HVC #0` from AArch64: its class, and IL.
 const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
@@ -38,7 +33,7 @@ pub extern "C" fn hot_call(frame: &mut CallerSaved, esr: u64) -> u64 {
 #[inline(always)]
 fn quick_call(frame: &mut CallerSaved) -> u64 {
     let [number, ..] = &mut frame.x;
-    if !call::is_unknown(*number as u32) {
+    if !septum_core::calls::is_unknown(*number as u32) {
         return quick_call_rest(frame);
     }
     *number = NOT_SUPPORTED as u64;
@@ -87,7 +82,7 @@ pub const SERROR: u64 = 2;
 pub const FINISH_AARCH32: u64 = 3;
 
 /// Every other exception from below EL2, with the whole frame.
-pub extern "C" fn rare(frame: &mut Frame, kind: u64) {
+pub extern "C" fn rare(frame: &mut TrapFrame, kind: u64) {
     let core = this_core();
     match kind {
         SYNCHRONOUS => synchronous(core, frame),
@@ -98,7 +93,7 @@ pub extern "C" fn rare(frame: &mut Frame, kind: u64) {
     log::pump(core);
 }
 
-fn synchronous(core: &'static CoreState, frame: &mut Frame) {
+fn synchronous(core: &'static CoreState, frame: &mut TrapFrame) {
     match (frame.esr, core.assignment) {
         (ESR_HVC_0, Some(assignment)) => calls::answer(core, assignment, frame),
         (ESR_SMC_0, Some(assignment)) => {
@@ -106,7 +101,7 @@ fn synchronous(core: &'static CoreState, frame: &mut Frame) {
             calls::answer(core, assignment, frame);
         }
         _ if interrupt_controller::rare(core, frame) => {}
-        (_, Some(assignment)) if emulated_console::access(core, assignment, frame) => {}
+        (_, Some(assignment)) if pl011::access(core, assignment, frame) => {}
         _ if undefined::answer(core, frame) => {}
         _ => fault::synchronous(core, frame),
     }

@@ -3,7 +3,7 @@
 use core::arch::asm;
 use core::ops::Range;
 
-use septum_el2::cache::lines;
+use septum_core::loader::cache::lines;
 
 /// Cleans and invalidates the lines of `bytes` bytes from `start` on to the point of coherency, then waits until that is
 /// done, and until what was cleaned before is. Of no bytes, no line is touched: `start` may then be anything, and DC CIVAC

@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use aarch64_cpu::registers::{CNTFRQ_EL0, ID_AA64MMFR0_EL1, ID_AA64PFR0_EL1, Readable};
-use septum_el2::machine::core::Identification;
+use septum_core::board_check::core::Identification;
 
 /// Stops this core for good: it sleeps until an interrupt is pending, takes none, and sleeps again. WFI, not WFE: under
 /// QEMU's TCG a WFE is only a yield, and a parked core would starve the others.

@@ -1,75 +1,11 @@
-//! The interrupt controller as this core reaches it: mapped frames, and GICv3's system registers.
+//! The interrupt controller's system registers: GICv3's, as this core reaches them.
 //!
 //! ICC_* at EL2 are the physical CPU interface, ICH_* the virtual one's control (IHI 0069H 12.2 and 12.4). Most have no
 //! name that every assembler knows, so they stand by encoding where needed. None of the `asm!` is `nomem`: an access
 //! stays in order with the memory accesses around it.
 
 use core::arch::asm;
-use septum_el2::gic::{CpuInterface, GicError, MASK_GUESTS, Registers};
-
-/// A frame of device registers, mapped as Device memory in every EL2 root.
-#[derive(Clone, Copy, Debug)]
-pub struct Frame {
-    address: usize,
-}
-
-impl Frame {
-    /// The frame that is mapped at `va`.
-    ///
-    /// # Safety
-    /// From `va` on, as many bytes of device registers are mapped as the driver's offsets reach: 4 KiB for GICD and GICH
-    /// of GICv2, 8 KiB for GICC, 64 KiB for GICD of GICv3, 128 KiB for GICR. They stay mapped, and nothing in them is
-    /// memory that Rust knows.
-    pub const unsafe fn new(va: u64) -> Self {
-        Self { address: va as usize }
-    }
-
-    /// Where it is mapped.
-    pub const fn va(self) -> u64 {
-        self.address as u64
-    }
-}
-
-impl Registers for Frame {
-    #[inline(always)]
-    fn read(&self, offset: u32) -> u32 {
-        let address = self.address.wrapping_add(offset as usize);
-        let value: u32;
-        // SAFETY: `new`'s caller vouched for the frame, the driver's offset lies in it and is aligned. Assembly, not a
-        // volatile read: it is one LDR without write-back, which a hypervisor below could decode.
-        unsafe {
-            asm!("ldr {value:w}, [{address}]", value = out(reg) value, address = in(reg) address, options(nostack, preserves_flags))
-        };
-        value
-    }
-
-    #[inline(always)]
-    fn write(&self, offset: u32, value: u32) {
-        let address = self.address.wrapping_add(offset as usize);
-        // SAFETY: as in `read`.
-        unsafe {
-            asm!("str {value:w}, [{address}]", value = in(reg) value, address = in(reg) address, options(nostack, preserves_flags))
-        };
-    }
-
-    #[inline(always)]
-    fn write_byte(&self, offset: u32, value: u8) {
-        let (address, value) = (self.address.wrapping_add(offset as usize), u32::from(value));
-        // SAFETY: as in `read`; the driver writes bytes only where the GIC takes them.
-        unsafe {
-            asm!("strb {value:w}, [{address}]", value = in(reg) value, address = in(reg) address, options(nostack, preserves_flags))
-        };
-    }
-
-    #[inline(always)]
-    fn write_double(&self, offset: u32, value: u64) {
-        let address = self.address.wrapping_add(offset as usize);
-        // SAFETY: as in `read`; only GICD_IROUTER, which takes doublewords.
-        unsafe {
-            asm!("str {value}, [{address}]", value = in(reg) value, address = in(reg) address, options(nostack, preserves_flags))
-        };
-    }
-}
+use septum_core::dev::gic::{CpuInterface, GicError, MASK_GUESTS};
 
 macro_rules! readable {
     ($($name:ident = $encoding:literal, $what:literal;)*) => {$(

@@ -25,7 +25,7 @@
 use core::arch::asm;
 
 use aarch64_cpu::registers::{MIDR_EL1, Readable};
-use septum_el2::psci;
+use septum_core::psci;
 use septum_plan::PartitionRecord;
 use septum_plan::record::flag;
 

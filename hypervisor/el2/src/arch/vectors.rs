@@ -1,19 +1,19 @@
 //! The exception vectors, what they save, and the way into a partition.
 //!
 //! A trap first saves just what a called function may change ([`CallerSaved`]) and tries the hot paths, which need no
-//! more; only where those decline is the frame completed ([`Frame`]) for everything else. EL2 runs with PSTATE.DAIF set,
+//! more; only where those decline is the frame completed ([`TrapFrame`]) for everything else. EL2 runs with PSTATE.DAIF set,
 //! so its own vectors are for its own faults alone; those go to the emergency stack.
 
 use core::arch::{asm, global_asm};
 use core::mem::{offset_of, size_of};
 
-use septum_el2::instruction;
-use septum_el2::vgic::access::SystemWrite;
-use septum_el2::vgic::sgi::Peers;
-use septum_el2::vgic::state::Mailbox;
+use septum_core::trap::instruction;
+use septum_core::vdev::gic::access::SystemWrite;
+use septum_core::vdev::gic::sgi::Peers;
+use septum_core::vdev::gic::state::Mailbox;
 use septum_plan::space;
 
-use crate::core_state::{self, CoreState};
+use crate::percpu::{self, CoreState};
 use crate::trap;
 
 /// SPSR_EL2 for a partition's first instruction: EL1h, AArch64, DAIF set (Linux's booting rules).
@@ -30,7 +30,7 @@ pub struct CallerSaved {
 
 /// All that a trap saves.
 #[repr(C)]
-pub struct Frame {
+pub struct TrapFrame {
     /// What the hot paths see.
     pub caller_saved: CallerSaved,
     /// x19 to x29.
@@ -43,7 +43,7 @@ pub struct Frame {
     pub esr: u64,
 }
 
-impl Frame {
+impl TrapFrame {
     /// Lets the partition go on behind the instruction that was trapped.
     #[inline(never)]
     pub fn finish(&mut self) {
@@ -91,20 +91,20 @@ pub struct OwnFault {
     pub spsr: u64,
 }
 
-const _: () = assert!(size_of::<CallerSaved>() == 16 * 10 && size_of::<Frame>() == 16 * 17);
+const _: () = assert!(size_of::<CallerSaved>() == 16 * 10 && size_of::<TrapFrame>() == 16 * 17);
 const _: () = assert!(size_of::<OwnFault>() == 16 * 18);
 
 // The vectors add `MAILBOX` in one instruction, and find list registers by INTID at the mailbox's start.
-const _: () = assert!(core_state::MAILBOX_OFFSET < 1 << 12 && offset_of!(Mailbox, private) == 0);
+const _: () = assert!(percpu::MAILBOX_OFFSET < 1 << 12 && offset_of!(Mailbox, private) == 0);
 // They find mailboxes of peers at the core state's start.
 const _: () = assert!(offset_of!(CoreState, peers) == 0);
 
 global_asm!(
     include_str!("vectors.s"),
-    FRAME_BYTES = const size_of::<Frame>(),
+    FRAME_BYTES = const size_of::<TrapFrame>(),
     OWN_FAULT_BYTES = const size_of::<OwnFault>(),
     STATE_BYTES = const space::CORE_STATE_BYTES,
-    MAILBOX = const core_state::MAILBOX_OFFSET,
+    MAILBOX = const percpu::MAILBOX_OFFSET,
     ALL_EMPTY = const offset_of!(Mailbox, all_empty),
     WORK = const offset_of!(Mailbox, work),
     SGI_PENDING = const offset_of!(Mailbox, sgi_pending),
@@ -125,7 +125,7 @@ global_asm!(
     FINISH_AARCH32 = const trap::FINISH_AARCH32,
     INTERRUPT = sym trap::interrupt,
     RARE = sym trap::rare,
-    OWN_FAULT = sym trap::own_fault,
+    OWN_FAULT = sym crate::fault::own::own_fault,
 );
 
 unsafe extern "C" {
@@ -136,7 +136,7 @@ unsafe extern "C" {
 /// Makes the vectors this core's. From then on a fault of EL2 is reported instead of lost.
 ///
 /// # Safety
-/// This core's state is set up ([`crate::core_state::init`]): the vectors use TPIDR_EL2.
+/// This core's state is set up ([`crate::percpu::init`]): the vectors use TPIDR_EL2.
 pub unsafe fn install() {
     let address = (&raw const vectors).addr();
     // SAFETY: `vectors` is a complete vector table, 2 KiB aligned; the caller vouches for what it uses.

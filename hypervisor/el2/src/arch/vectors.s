@@ -117,7 +117,7 @@ vectors:
     // No fourth group, and other code in its place: it is for an EL1 in AArch32, and HCR_EL2.RW says AArch64 whenever a
     // partition runs. What comes from AArch32 at EL0 comes by the third group, too (D1.3.1.5, table D1-7).
 
-// As septum_el2::instruction::finish does, for AArch64, with x0, and SPSR_EL2 in x1.
+// As septum_core::trap::instruction::finish does, for AArch64, with x0, and SPSR_EL2 in x1.
 .macro finish_instruction
     mrs     x0, elr_el2
     add     x0, x0, #{A64_BYTES}
@@ -127,7 +127,7 @@ vectors:
     msr     spsr_el2, x1
 .endm
 
-// An SGI to one other core of the partition goes its way here, as septum_el2::vgic::sgi::Peers::post has it; the rest of
+// An SGI to one other core of the partition goes its way here, as septum_core::vdev::gic::sgi::Peers::post has it; the rest of
 // the system registers is trap::slow's.
 system_register:
     save_x4_to_x17

@@ -1,15 +1,16 @@
 //! Traps into the partition's emulated interrupt controller, and physical interrupts.
 
-use septum_el2::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
-use septum_el2::vgic::access::{Access, SystemWrite};
-use septum_el2::vgic::sgi::Peers;
+use septum_core::dev::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
+use septum_core::vdev::gic::access::{Access, SystemWrite};
+use septum_core::vdev::gic::sgi::Peers;
 
 use super::{DECLINED, DONE};
 use crate::arch::exception;
-use crate::arch::vectors::{CallerSaved, Frame};
-use crate::core_state::{CoreState, this_core};
-use crate::interrupts::Guest;
-use crate::{emulated_console, input, partition, time};
+use crate::arch::vectors::{CallerSaved, TrapFrame};
+use crate::percpu::{CoreState, this_core};
+use crate::vdev::gic::Guest;
+use crate::vdev::pl011;
+use crate::{input, lifecycle, time};
 
 /// Registers as a trap saved them, all or some.
 trait Registers {
@@ -36,7 +37,7 @@ impl Registers for CallerSaved {
     }
 }
 
-impl Registers for Frame {
+impl Registers for TrapFrame {
     fn get(&self, index: u8) -> Option<u64> {
         Some(if index == 31 { 0 } else { self.register(index) })
     }
@@ -80,7 +81,7 @@ fn quick_access(peers: &Peers<'_>, guest: &Guest, registers: &mut CallerSaved, e
 }
 
 /// The same with all registers saved; `false` if the trap is about something else.
-pub fn rare(core: &CoreState, frame: &mut Frame) -> bool {
+pub fn rare(core: &CoreState, frame: &mut TrapFrame) -> bool {
     let esr = frame.esr;
     let done = core.guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr));
     if done {
@@ -134,7 +135,7 @@ pub fn handle_acknowledged(core: &'static CoreState, acknowledged: u64) {
     };
     if let Some(acknowledged) = left {
         handle(core, acknowledged);
-        partition::leave_if_called_off(core);
+        lifecycle::leave_if_called_off(core);
     }
 }
 
@@ -151,7 +152,7 @@ fn handle(core: &CoreState, acknowledged: u32) {
     match intid {
         IPI => {
             core.guest.iter().for_each(Guest::on_ipi);
-            emulated_console::on_ipi(core);
+            pl011::on_ipi(core);
         }
         MAINTENANCE => core.guest.iter().for_each(Guest::maintain),
         HYPERVISOR_TIMER => time::expired(core),

@@ -1,15 +1,15 @@
-//! What a partition has no business with: the answers of [`septum_el2::system_register`], and everything else that is
+//! What a partition has no business with: the answers of [`septum_core::trap::system_register`], and everything else that is
 //! UNDEFINED, as an exception at EL1.
 
-use septum_el2::exception_entry;
-use septum_el2::instruction::A64_BYTES;
-use septum_el2::system_register::{self, Answer, MDSCR};
+use septum_core::trap::exception_entry;
+use septum_core::trap::instruction::A64_BYTES;
+use septum_core::trap::system_register::{self, Answer, MDSCR};
 use septum_stage2::{Syndrome, SystemRegisterAccess};
 
-use super::fault;
-use crate::arch::vectors::Frame;
+use crate::arch::vectors::TrapFrame;
 use crate::arch::{cpu, exception};
-use crate::core_state::CoreState;
+use crate::fault;
+use crate::percpu::CoreState;
 
 /// Classes (ESR_EL2.EC) of instructions that trap: AArch32's coprocessor accesses (3 to 6, 8, 0xc), floating point (7),
 /// pointer authentication (9), LD64B (0xa), HVC and SMC (0x12, 0x13, 0x16, 0x17), system registers (0x18), SVE (0x19),
@@ -21,7 +21,7 @@ const HVC: u64 = 0x16;
 /// Answers a trapped instruction that nothing else has an answer to; `false` if the exception is about something else.
 #[cold]
 #[inline(never)]
-pub fn answer(core: &CoreState, frame: &mut Frame) -> bool {
+pub fn answer(core: &CoreState, frame: &mut TrapFrame) -> bool {
     let class = frame.esr >> 26 & 0x3f;
     if INSTRUCTIONS >> class & 1 == 0 {
         return false;
@@ -42,7 +42,7 @@ pub fn answer(core: &CoreState, frame: &mut Frame) -> bool {
 }
 
 /// Whether the register is there, and done with.
-fn emulate(core: &CoreState, frame: &mut Frame, access: SystemRegisterAccess) -> bool {
+fn emulate(core: &CoreState, frame: &mut TrapFrame, access: SystemRegisterAccess) -> bool {
     let value = match system_register::answer(access, core.plan.gic()) {
         Answer::Undefined => return false,
         Answer::Constant(value) => value,
@@ -61,7 +61,7 @@ fn emulate(core: &CoreState, frame: &mut Frame, access: SystemRegisterAccess) ->
 }
 
 /// The first one on this core is worth a line, since a guest may not say what it died of; the others are counted.
-fn count(core: &CoreState, frame: &Frame) {
+fn count(core: &CoreState, frame: &TrapFrame) {
     if core.undefined.replace(core.undefined.get().saturating_add(1)) == 0 {
         fault::say_undefined(core, frame);
     }

@@ -17,7 +17,7 @@ const TRACE: [&str; 4] = ["-accel", "tcg,one-insn-per-tb=on", "-d", "exec,nochai
 /// What makes an instruction take one nanosecond of the machine's time, and every run the same.
 const COUNTED: [&str; 2] = ["-icount", "shift=0,sleep=off"];
 /// Modules of EL2 that put a payload in place: copy, seal, zero, clean.
-const LOADING: [&str; 3] = ["septum_el2::loader::", "septum_el2::payload::", "septum_el2::arch::cache::"];
+const LOADING: [&str; 3] = ["septum_el2::loader::", "septum_core::loader::", "septum_el2::arch::cache::"];
 /// The line after one of an instruction that was not executed, because QEMU had something else to do first. It comes
 /// again.
 const NOT_EXECUTED: &str = "Stopped execution of TB chain";

@@ -1,0 +1,3 @@
+//! The log's records on their way from a core to the UART.
+
+pub mod ring;
