@@ -9,7 +9,7 @@ use septum_plan::{CoreStart, PowerControl};
 use crate::arch::smc;
 use crate::arch::vectors::TrapFrame;
 use crate::lifecycle::cores;
-use crate::percpu::{Assignment, CoreState};
+use crate::percpu::{Assignment, CoreState, slot};
 use crate::{console, lifecycle, log};
 
 /// Answers the call in `frame`'s x0 to x7.
@@ -50,7 +50,8 @@ fn own_call(core: &CoreState, assignment: Assignment, x: &[u64]) -> Results {
             Results::SUCCESS
         }
         Outcome::Unknown => {
-            core.denied.set(core.denied.get().saturating_add(1));
+            let denied = &core.local::<slot::Refused>().calls;
+            denied.set(denied.get().saturating_add(1));
             Results::one(NOT_SUPPORTED)
         }
     }
@@ -74,7 +75,8 @@ impl psci::Partition for Calling {
     }
 
     fn state(&self, vcpu: u16) -> CpuState {
-        cores::shared(self.core, self.assignment, vcpu).map_or(CpuState::Off, |shared| shared.vcpu.state())
+        let area = cores::area(self.core, self.assignment, vcpu);
+        area.map_or(CpuState::Off, |area| area.shared::<slot::Vcpu>().state())
     }
 
     fn is_executable(&self, ipa: u64) -> bool {

@@ -4,10 +4,11 @@
 use core::cell::{Cell, RefCell};
 
 use embassy_time::{Duration, Instant};
+use septum_core::console::shared_line::SharedLine;
 use septum_core::console::{Closed, Line};
 
 use crate::log::partition_record;
-use crate::percpu::{Assignment, CoreState};
+use crate::percpu::{self, Assignment, CoreState, slot};
 use crate::time::{self, WakeUp};
 
 /// How long an unfinished line waits for its end.
@@ -22,6 +23,18 @@ pub struct Local {
     waiting_shared: Cell<bool>,
 }
 
+impl percpu::Local for slot::Console {
+    type Part = Local;
+}
+
+impl percpu::Shared for slot::ConsoleLine {
+    type Part = SharedLine;
+}
+
+fn local(core: &CoreState) -> &Local {
+    core.local::<slot::Console>()
+}
+
 impl Local {
     /// An empty line.
     pub const fn new() -> Self {
@@ -31,21 +44,21 @@ impl Local {
 
 /// Takes console bytes of this core's partition.
 pub fn write(core: &CoreState, assignment: Assignment, bytes: &[u8]) {
-    let Ok(mut line) = core.line.line.try_borrow_mut() else { return };
+    let Ok(mut line) = local(core).line.try_borrow_mut() else { return };
     for byte in bytes {
         line.push(*byte, &mut |text, closed| log(core, assignment, text, closed));
     }
-    if !line.is_empty() && !core.line.waiting.replace(true) {
+    if !line.is_empty() && !local(core).waiting.replace(true) {
         time::wake::<Due>(Instant::now().saturating_add(PATIENCE));
     }
 }
 
 /// Takes a byte that any core of this core's partition sends to its emulated console.
 pub fn write_shared(core: &CoreState, assignment: Assignment, byte: u8) {
-    let shared = &assignment.home.console.line;
+    let shared = assignment.home.shared::<slot::ConsoleLine>();
     if shared.push(byte) {
         flush_shared(core, assignment);
-    } else if !core.line.waiting_shared.replace(true) {
+    } else if !local(core).waiting_shared.replace(true) {
         time::wake::<DueShared>(Instant::now().saturating_add(PATIENCE));
     }
 }
@@ -53,13 +66,16 @@ pub fn write_shared(core: &CoreState, assignment: Assignment, byte: u8) {
 /// Logs what has gathered for the emulated console, if anything.
 pub fn flush_shared(core: &CoreState, assignment: Assignment) {
     let mut line = Line::new();
-    assignment.home.console.line.take(|byte| line.push(byte, &mut |text, closed| log(core, assignment, text, closed)));
+    assignment
+        .home
+        .shared::<slot::ConsoleLine>()
+        .take(|byte| line.push(byte, &mut |text, closed| log(core, assignment, text, closed)));
     line.flush(&mut |text, closed| log(core, assignment, text, closed));
 }
 
 /// Logs what has gathered, if anything.
 pub fn flush(core: &CoreState, assignment: Assignment) {
-    if let Ok(mut line) = core.line.line.try_borrow_mut() {
+    if let Ok(mut line) = local(core).line.try_borrow_mut() {
         line.flush(&mut |text, closed| log(core, assignment, text, closed));
     }
 }
@@ -77,7 +93,7 @@ struct Due;
 
 impl WakeUp for Due {
     fn act(core: &CoreState) {
-        core.line.waiting.set(false);
+        local(core).waiting.set(false);
         if let Some(assignment) = core.assignment {
             flush(core, assignment);
         }
@@ -89,7 +105,7 @@ struct DueShared;
 
 impl WakeUp for DueShared {
     fn act(core: &CoreState) {
-        core.line.waiting_shared.set(false);
+        local(core).waiting_shared.set(false);
         if let Some(assignment) = core.assignment {
             flush_shared(core, assignment);
         }

@@ -11,8 +11,9 @@ use septum_plan::PartitionRecord;
 use septum_plan::record::NO_ADDRESS;
 
 use crate::arch::cpu;
+use crate::dev::gic::controller;
 use crate::log;
-use crate::percpu::{self, CoreState, Shared};
+use crate::percpu::{Area, CoreState, slot};
 use crate::vdev::pl011;
 
 /// Where input goes; used by the core that takes the interrupt.
@@ -65,12 +66,13 @@ fn deliver(core: &CoreState, typed: Typed) {
         None => running(core).next(),
     };
     let Some(home) = record.and_then(|record| home(core, record)) else { return };
-    home.console.receive(typed.byte);
-    if core::ptr::eq(home, core.shared) {
+    home.shared::<slot::VirtualUart>().receive(typed.byte);
+    if home == core.area() {
         pl011::on_ipi(core);
     } else {
-        home.mailbox.work.fetch_or(work::OUTSIDE, Release);
-        core.controller.send_ipi(home.mailbox.ipi_word.load(Relaxed));
+        let mailbox = home.shared::<slot::Mailbox>();
+        mailbox.work.fetch_or(work::OUTSIDE, Release);
+        controller(core).send_ipi(mailbox.ipi_word.load(Relaxed));
     }
 }
 
@@ -82,24 +84,26 @@ fn taker(core: &CoreState) -> Option<u16> {
 /// Partitions with a console that have not ended.
 fn running(core: &CoreState) -> impl Iterator<Item = &'static PartitionRecord> {
     let partitions = core.plan.partitions().iter();
-    partitions
-        .filter(move |record| has_console(record) && home(core, record).is_some_and(|home| !home.progress.has_ended()))
+    partitions.filter(move |record| {
+        has_console(record) && home(core, record).is_some_and(|home| !home.shared::<slot::Progress>().has_ended())
+    })
 }
 
 fn has_console(record: &PartitionRecord) -> bool {
     record.console_ipa != NO_ADDRESS
 }
 
-fn home(core: &CoreState, record: &PartitionRecord) -> Option<&'static Shared> {
-    percpu::shared(&core.plan, *core.plan.vcpus(record).first()?)
+fn home(core: &CoreState, record: &PartitionRecord) -> Option<Area> {
+    core.area_of(*core.plan.vcpus(record).first()?)
 }
 
 fn route(core: &CoreState, target: u16) {
     let intid = u32::from(core.plan.header().uart_intid);
     let record = core.plan.cores().get(usize::from(target));
-    let target = percpu::shared(&core.plan, target);
+    let target = core.area_of(target);
     if let (Some(record), Some(target), true) = (record, target, intid != 0) {
         // A GICv2's interface is a bit in a byte; GICv3 routes by `mpidr` and leaves it.
-        core.controller.take_spi(intid, record.mpidr, target.mailbox.interface.load(Relaxed) as u8);
+        let interface = target.shared::<slot::Mailbox>().interface.load(Relaxed) as u8;
+        controller(core).take_spi(intid, record.mpidr, interface);
     }
 }

@@ -8,11 +8,14 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use septum_core::psci::End;
 use septum_plan::Plan;
 
+use crate::arch::cpu;
+use crate::dev::gic::controller;
 use crate::dev::power;
 use crate::loader::LoadError;
-use crate::percpu::{Assignment, CoreState};
-use crate::vdev::gic::Guest;
-use crate::{console, input, log, start};
+use crate::percpu::{Assignment, CoreState, slot};
+use crate::vcpu::Refused;
+use crate::vdev::gic::{Guest, guest};
+use crate::{console, input, log};
 
 /// Partitions that have not ended.
 static RUNNING: AtomicU32 = AtomicU32::new(0);
@@ -48,7 +51,7 @@ pub fn abandon(core: &CoreState, LoadError::Damaged { ipa }: LoadError) -> ! {
 pub fn leave_if_called_off(core: &'static CoreState) {
     // By reference: a copy would be made each time, by memcpy, before the question is asked.
     if let Some(assignment) = &core.assignment
-        && assignment.home.progress.is_called_off()
+        && assignment.home.shared::<slot::Progress>().is_called_off()
     {
         cores::wait_for_start(core, *assignment)
     }
@@ -56,7 +59,7 @@ pub fn leave_if_called_off(core: &'static CoreState) {
 
 fn leave(core: &CoreState, say: &dyn Fn(Assignment)) -> ! {
     if let Some(assignment) = core.assignment
-        && assignment.home.progress.end()
+        && assignment.home.shared::<slot::Progress>().end()
     {
         cores::interrupt_others(core, assignment);
         wind_up(core, assignment);
@@ -76,19 +79,20 @@ fn retire(core: &CoreState) -> ! {
     if let Some(assignment) = core.assignment {
         wind_up(core, assignment);
     }
-    core.guest.iter().for_each(Guest::stop);
-    start::park(core)
+    guest(core).iter().for_each(Guest::stop);
+    park(core)
 }
 
 /// Says what is left to say of this core's part in the partition.
 fn wind_up(core: &CoreState, assignment: Assignment) {
     console::flush(core, assignment);
     console::flush_shared(core, assignment);
-    let denied = core.denied.take();
+    let Refused { calls, instructions } = core.local::<slot::Refused>();
+    let denied = calls.take();
     if denied != 0 {
         defmt::warn!("partition `{=str}` core {=u16}: {=u32} unknown calls", assignment.name, core.index, denied);
     }
-    let undefined = core.undefined.take();
+    let undefined = instructions.take();
     if undefined != 0 {
         defmt::warn!(
             "partition `{=str}` core {=u16}: {=u32} undefined instructions",
@@ -97,4 +101,14 @@ fn wind_up(core: &CoreState, assignment: Assignment) {
             undefined
         );
     }
+}
+
+/// Ends this core's work: it sends what is left of the log and sleeps. For cores without a partition, and for those whose
+/// partition has ended.
+pub fn park(core: &CoreState) -> ! {
+    log::flush(core);
+    if core.area().shared::<slot::Mailbox>().ipi_word.load(Ordering::Relaxed) != 0 {
+        controller(core).close_core();
+    }
+    cpu::park()
 }

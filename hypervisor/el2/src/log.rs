@@ -13,7 +13,7 @@ use septum_core::log::ring::{Cursor, Frame, Ring};
 use septum_plan::{Plan, space};
 
 use crate::arch::mmio::Window;
-use crate::percpu::{self, CoreState, this_core};
+use crate::percpu::{self, CoreState, slot, this_core};
 use crate::time::{self, WakeUp};
 
 /// Who drains: 0 nobody, else the core's index + 1.
@@ -74,6 +74,15 @@ impl Writer {
     }
 }
 
+impl percpu::Local for slot::Log {
+    type Part = Local;
+}
+
+/// This core's part of the log.
+fn local(core: &CoreState) -> &Local {
+    core.local::<slot::Log>()
+}
+
 impl Local {
     /// The state of a core that has logged nothing yet.
     ///
@@ -94,17 +103,17 @@ impl Local {
 /// Switches the UART on; for the boot core, once.
 pub fn init(core: &CoreState) {
     let header = core.plan.header();
-    core.log.uart.configure(Rate::from_plan(header.uart_clock_hz, header.uart_baud));
+    local(core).uart.configure(Rate::from_plan(header.uart_clock_hz, header.uart_baud));
 }
 
 /// Has the UART interrupt when something is typed.
 pub fn listen(core: &CoreState) {
-    core.log.uart.listen();
+    local(core).uart.listen();
 }
 
 /// The next byte typed; one core at a time asks.
 pub fn typed(core: &CoreState) -> Option<u8> {
-    core.log.uart.receive()
+    local(core).uart.receive()
 }
 
 /// Logs bytes of this core's partition's own defmt stream.
@@ -114,17 +123,17 @@ pub fn partition_stream(core: &CoreState, partition: &str, vcpu: u16, bytes: &[u
 
 /// Runs `log`, whose one record must leave EL2's reserve free.
 pub fn partition_record(core: &CoreState, log: impl FnOnce()) {
-    core.log.reserve.set(EL2_RESERVE);
+    local(core).reserve.set(EL2_RESERVE);
     log();
-    core.log.reserve.set(0);
+    local(core).reserve.set(0);
 }
 
 /// Reports lost records once there is space again, and drains on; at the end of whatever may have logged, and for the
 /// retry.
 pub fn pump(core: &CoreState) {
-    let Some(ring) = percpu::ring(&core.plan, core.index) else { return };
+    let Some(ring) = core.ring(core.index) else { return };
     if ring.has_lost() && ring.has_space() {
-        let lost = percpu::shared(&core.plan, core.index).map_or(0, |shared| shared.ring.take_lost());
+        let lost = core.area().shared::<slot::LogPositions>().take_lost();
         defmt::warn!("{=u32} log records of core {=u16} lost", lost, core.index);
     } else if ring.backlog() != 0 {
         drain_and_retry(core);
@@ -140,7 +149,7 @@ pub fn flush(core: &CoreState) {
     let since = |then: u64| Duration::from_ticks(embassy_time_driver::now().wrapping_sub(then));
     while since(begin) < FLUSH {
         match drain(core) {
-            Drain::Empty if core.log.uart.is_idle() => return,
+            Drain::Empty if local(core).uart.is_idle() => return,
             Drain::Busy if since(drained) > HOLDER_DEAD => DRAIN.store(0, Ordering::Relaxed),
             Drain::Busy => {}
             Drain::Empty | Drain::Full => drained = embassy_time_driver::now(),
@@ -170,11 +179,11 @@ fn drain(core: &CoreState) -> Drain {
     let count = core.plan.cores().len() as u32;
     let mut end = Drain::Full;
     for _ in 0..DRAIN_BYTES {
-        if !core.log.uart.can_send() {
+        if !local(core).uart.can_send() {
             break;
         }
-        match cursor.take(count, |index| percpu::ring(&core.plan, index as u16)) {
-            Some(byte) => core.log.uart.send(byte),
+        match cursor.take(count, |index| core.ring(index as u16)) {
+            Some(byte) => local(core).uart.send(byte),
             None => {
                 end = Drain::Empty;
                 break;
@@ -188,7 +197,7 @@ fn drain(core: &CoreState) -> Drain {
 
 /// Drains; where something is left, or another core may leave something, comes back in a millisecond.
 fn drain_and_retry(core: &CoreState) {
-    if drain(core) != Drain::Empty && !core.log.retrying.replace(true) {
+    if drain(core) != Drain::Empty && !local(core).retrying.replace(true) {
         time::wake::<Retry>(Instant::now().saturating_add(RETRY));
     }
 }
@@ -198,7 +207,7 @@ struct Retry;
 
 impl WakeUp for Retry {
     fn act(core: &CoreState) {
-        core.log.retrying.set(false);
+        local(core).retrying.set(false);
         pump(core);
     }
 }
@@ -211,9 +220,9 @@ struct Logger;
 unsafe impl defmt::Logger for Logger {
     fn acquire() {
         let core = this_core();
-        if let Some(ring) = percpu::ring(&core.plan, core.index) {
-            let before = core.log.writer.take();
-            core.log.writer.set(Some(Writer::begin(before, &ring, core.log.reserve.get())));
+        if let Some(ring) = core.ring(core.index) {
+            let before = local(core).writer.take();
+            local(core).writer.set(Some(Writer::begin(before, &ring, local(core).reserve.get())));
         }
     }
 
@@ -234,9 +243,9 @@ unsafe impl defmt::Logger for Logger {
 /// Gives the open frame to `work`. It is out of its cell meanwhile, so that a fault of EL2 in there begins afresh.
 fn with_writer(work: impl FnOnce(&mut Writer, &Ring<'_>)) {
     let core = this_core();
-    let Some(ring) = percpu::ring(&core.plan, core.index) else { return };
-    if let Some(mut writer) = core.log.writer.take() {
+    let Some(ring) = core.ring(core.index) else { return };
+    if let Some(mut writer) = local(core).writer.take() {
         work(&mut writer, &ring);
-        core.log.writer.set(Some(writer));
+        local(core).writer.set(Some(writer));
     }
 }

@@ -17,6 +17,8 @@ mod fault;
 #[cfg(target_os = "none")]
 mod input;
 #[cfg(target_os = "none")]
+mod interrupts;
+#[cfg(target_os = "none")]
 mod lifecycle;
 #[cfg(target_os = "none")]
 mod loader;
@@ -31,6 +33,8 @@ mod time;
 #[cfg(target_os = "none")]
 mod trap;
 #[cfg(target_os = "none")]
+mod vcpu;
+#[cfg(target_os = "none")]
 mod vdev;
 
 /// Inlined, it shows that nobody reads a panic's message: what would format it is not linked then.
@@ -44,7 +48,7 @@ mod vdev;
 fn panic(info: &core::panic::PanicInfo<'_>) -> ! {
     let (file, line) = info.location().map_or(("?", 0), |place| (place.file(), place.line()));
     defmt::error!("EL2 panicked at {=str}:{=u32}", file, line);
-    start::park(percpu::this_core())
+    lifecycle::park(percpu::this_core())
 }
 
 #[cfg(not(target_os = "none"))]

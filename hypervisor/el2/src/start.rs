@@ -4,7 +4,7 @@
 //! the first core of each partition loads it. When all cores have arrived and all partitions are loaded, and nobody has
 //! refused, all partitions start; the other cores sleep.
 
-use core::cell::UnsafeCell;
+use core::cell::{Cell, UnsafeCell};
 use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
@@ -13,10 +13,13 @@ use septum_plan::{CoreRecord, CoreStart, Plan, space};
 
 use crate::arch::{boot, cpu, mmu, smc, vectors};
 use crate::board_check::{self, Refused};
+use crate::dev::gic::{Controller, controller, remind};
 use crate::lifecycle::cores;
-use crate::percpu::{self, Assignment, CoreState};
-use crate::vdev::gic;
-use crate::{input, lifecycle, loader, log, time, trap};
+use crate::lifecycle::park;
+use crate::percpu::{self, Area, Assignment, CoreState, slot};
+use crate::vcpu::Refused as RefusedCounts;
+use crate::vdev::gic::{self, Guest};
+use crate::{console, input, interrupts, lifecycle, loader, log, time};
 
 /// How long the boot core waits for the others: cores come up in microseconds, an emulator's on a busy host in seconds.
 const ARRIVAL: Duration = Duration::from_secs(10);
@@ -67,8 +70,8 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     // core's area.
     let core = unsafe {
         PLAN.set(plan);
-        percpu::prepare(&plan);
-        percpu::init(index as u16, plan)
+        percpu::prepare(&plan, fill);
+        set_up(index as u16, plan)
     };
     // SAFETY: the state is set up.
     unsafe { vectors::install() };
@@ -86,7 +89,7 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     let checked = board_check::core(core)
         .and_then(|()| board_check::distributor(core))
         .and_then(|()| board_check::device_tree(core, device_tree))
-        .and_then(|()| core.controller.init_distributor().map_err(|error| board_check::report_gic(core.index, error)))
+        .and_then(|()| controller(core).init_distributor().map_err(|error| board_check::report_gic(core.index, error)))
         .and_then(|()| start_others(core));
     if checked.is_err() {
         refuse(core);
@@ -101,12 +104,52 @@ pub extern "C" fn secondary(index: u64) -> ! {
     // The stub found the index among the plan's cores (`space::CORES_MAX`).
     // SAFETY: the boot core has put the plan in and prepared the shared state before it started this core, which calls
     // this once; the compiler maps every core's area.
-    let core = unsafe { percpu::init(index as u16, PLAN.get()) };
+    let core = unsafe { set_up(index as u16, PLAN.get()) };
     // SAFETY: the state is set up.
     unsafe { vectors::install() };
     match board_check::core(core) {
         Ok(()) => join(core, None),
         Err(Refused) => refuse(core),
+    }
+}
+
+boot::assemble! { primary: primary, secondary: secondary }
+
+/// Puts into a core's state page what all cores share there.
+///
+/// # Safety
+/// As [`Area::put`].
+unsafe fn fill(area: Area) {
+    // SAFETY: the caller's promise; each slot once, and all of them.
+    unsafe {
+        area.put::<slot::Mailbox>(Default::default());
+        area.put::<slot::LogPositions>(Default::default());
+        area.put::<slot::Progress>(Default::default());
+        area.put::<slot::Vcpu>(Default::default());
+        area.put::<slot::ConsoleLine>(Default::default());
+        area.put::<slot::VirtualUart>(Default::default());
+    }
+}
+
+/// Sets up this core's own state.
+///
+/// # Safety
+/// As [`percpu::init`], whose slots it fills.
+unsafe fn set_up(index: u16, plan: Plan<'static>) -> &'static CoreState {
+    // SAFETY: the plan is checked, so the interrupt controller and the console are mapped as it says; the caller vouches
+    // for the rest. Each slot once, and all of them.
+    unsafe {
+        let core = percpu::init(index, plan);
+        let controller = Controller::new(plan.header(), plan.gic());
+        let guest = core.assignment.filter(|_| board_check::has_planned_gic(&plan));
+        core.put::<slot::VirtualGic>(guest.and_then(|assignment| Guest::new(&plan, &controller, assignment, index)));
+        core.put::<slot::Gic>(controller);
+        core.put::<slot::Time>(time::Local::new());
+        core.put::<slot::Log>(log::Local::new(&plan));
+        core.put::<slot::Console>(console::Local::new());
+        core.put::<slot::Refused>(RefusedCounts::default());
+        core.put::<slot::Reporting>(Cell::new(false));
+        core
     }
 }
 
@@ -150,9 +193,9 @@ fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Ref
 /// What all cores do alike. `deadline` is the boot core's, who watches that all others arrive.
 fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let record = core.plan.cores().get(usize::from(core.index));
-    let (header, own) = (core.plan.header(), &core.shared.mailbox);
+    let (header, own) = (core.plan.header(), core.area().shared::<slot::Mailbox>());
     // SAFETY: this core's record, in the plan that the controller was made from.
-    match record.map(|record| unsafe { core.controller.init_core(header, record, own) }) {
+    match record.map(|record| unsafe { controller(core).init_core(header, record, own) }) {
         Some(Ok(ipi_word)) => gic::publish(core, ipi_word),
         Some(Err(error)) => {
             board_check::report_gic(core.index, error);
@@ -160,7 +203,7 @@ fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
         }
         None => refuse(core),
     }
-    time::remind(core);
+    remind(core);
     ARRIVED_CORES.fetch_or(1_u64.checked_shl(u32::from(core.index)).unwrap_or(0), Ordering::SeqCst);
     count(core, &ARRIVED);
     match core.assignment {
@@ -211,16 +254,17 @@ fn wake_others(core: &CoreState) {
         return;
     }
     for index in (0..core.plan.cores().len() as u16).filter(|index| *index != core.index) {
-        let word = percpu::shared(&core.plan, index).map_or(0, |other| other.mailbox.ipi_word.load(Ordering::Relaxed));
+        let word =
+            core.area_of(index).map_or(0, |other| other.shared::<slot::Mailbox>().ipi_word.load(Ordering::Relaxed));
         if word != 0 {
-            core.controller.send_ipi(word);
+            controller(core).send_ipi(word);
         }
     }
 }
 
 /// Whether this core's part of the interrupt controller is up.
 fn has_controller(core: &CoreState) -> bool {
-    core.shared.mailbox.ipi_word.load(Ordering::Relaxed) != 0
+    core.area().shared::<slot::Mailbox>().ipi_word.load(Ordering::Relaxed) != 0
 }
 
 /// Sleeps until all cores have arrived and all partitions are loaded; does not come back if somebody has refused.
@@ -235,7 +279,7 @@ fn wait_for_all(core: &CoreState, deadline: Option<Instant>) {
             watch(core, deadline);
         }
         cpu::wait_for_interrupt();
-        trap::take_interrupt(core);
+        interrupts::take(core);
     }
     if deadline.is_some() {
         time::expired(core);
@@ -270,14 +314,4 @@ fn refuse(core: &CoreState) -> ! {
     REFUSED.store(true, Ordering::SeqCst);
     wake_others(core);
     park(core)
-}
-
-/// Ends this core's work: it sends what is left of the log and sleeps. For cores without a partition, and for those whose
-/// partition has ended.
-pub fn park(core: &CoreState) -> ! {
-    log::flush(core);
-    if has_controller(core) {
-        core.controller.close_core();
-    }
-    cpu::park()
 }

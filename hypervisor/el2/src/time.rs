@@ -8,13 +8,13 @@ use core::marker::PhantomData;
 use core::ptr;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
-use embassy_time::{Duration, Instant};
+use embassy_time::Instant;
 use embassy_time_driver::Driver;
 use septum_core::time::clock;
 use septum_core::time::wake_ups::WakeUps;
 
 use crate::arch::exception;
-use crate::percpu::{CoreState, this_core};
+use crate::percpu::{self, CoreState, slot, this_core};
 
 /// Wake-ups that a core can have outstanding: the log's retry, two for unfinished lines, QEMU's reminder.
 const WAKE_UPS: usize = 4;
@@ -27,6 +27,15 @@ pub struct Local {
     queue: RefCell<WakeUps<WAKE_UPS>>,
     /// What has come due and is not yet done.
     due: Cell<[Option<Action>; WAKE_UPS]>,
+}
+
+impl percpu::Local for slot::Time {
+    type Part = Local;
+}
+
+/// This core's wake-ups.
+fn local(core: &CoreState) -> &Local {
+    core.local::<slot::Time>()
 }
 
 impl Local {
@@ -47,7 +56,7 @@ impl Driver for Cnthp {
     }
 
     fn schedule_wake(&self, at: u64, waker: &Waker) {
-        if let Ok(mut queue) = this_core().time.queue.try_borrow_mut() {
+        if let Ok(mut queue) = local(this_core()).queue.try_borrow_mut() {
             queue.schedule(at, waker);
             arm(queue.next());
         }
@@ -82,49 +91,30 @@ impl<W: WakeUp> Table<W> {
 /// already is not noted again.
 fn note(act: Action) {
     let core = this_core();
-    let mut due = core.time.due.take();
+    let mut due = local(core).due.take();
     if !due.iter().flatten().any(|other| core::ptr::fn_addr_eq(*other, act))
         && let Some(place) = due.iter_mut().find(|place| place.is_none())
     {
         *place = Some(act);
     }
-    core.time.due.set(due);
+    local(core).due.set(due);
 }
 
 /// Does what is due and arms CNTHP for the rest; for CNTHP's interrupt, before it is deactivated: the interrupt is
 /// level-sensitive.
 pub fn expired(core: &CoreState) {
-    if let Ok(mut queue) = core.time.queue.try_borrow_mut() {
+    if let Ok(mut queue) = local(core).queue.try_borrow_mut() {
         queue.wake_due(CNTHP.now());
         arm(queue.next());
     }
-    for act in core.time.due.take().into_iter().flatten() {
+    for act in local(core).due.take().into_iter().flatten() {
         act(core);
-    }
-}
-
-/// How long an interrupt that QEMU has forgotten stays forgotten at most (docs/decisions/0011).
-const REMINDER: Duration = Duration::from_millis(10);
-
-/// Has CNTHP interrupt this core again and again where the GIC is QEMU's GICv2: any change of a line has the model look
-/// at all of them again. Nothing on other GICs.
-pub fn remind(core: &CoreState) {
-    Reminder::act(core);
-}
-
-struct Reminder;
-
-impl WakeUp for Reminder {
-    fn act(core: &CoreState) {
-        if core.controller.is_forgetful() {
-            wake::<Self>(Instant::now().saturating_add(REMINDER));
-        }
     }
 }
 
 /// Has CNTHP interrupt this core at `at` at the latest, once; the next [`expired`] goes by the queue alone again.
 pub fn wake_at(core: &CoreState, at: Instant) {
-    if let Ok(queue) = core.time.queue.try_borrow() {
+    if let Ok(queue) = local(core).queue.try_borrow() {
         arm(queue.next().min(at.as_ticks()));
     }
 }

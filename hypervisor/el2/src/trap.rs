@@ -3,11 +3,12 @@
 mod interrupt_controller;
 mod undefined;
 
-pub use interrupt_controller::{NOT_ACKNOWLEDGED, hot_access, slow, take_interrupt};
+use interrupt_controller::{hot_access, slow};
 use septum_core::psci::VERSION_1_1;
 use septum_plan::call::{NOT_SUPPORTED, psci};
 
-use crate::arch::vectors::{CallerSaved, TrapFrame};
+use crate::arch::vectors::{CallerSaved, DECLINED, DONE, FINISH, FINISH_AARCH32, FIQ, SYNCHRONOUS, TrapFrame};
+use crate::fault::own::own_fault;
 use crate::percpu::{CoreState, this_core};
 use crate::vdev::pl011;
 use crate::{calls, fault, log};
@@ -17,12 +18,16 @@ const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
 /// ESR_EL2 of a trapped `SMC #0` from AArch64.
 const ESR_SMC_0: u64 = 0x17 << 26 | 1 << 25;
 
-/// The exception is dealt with. The vector finishes the instruction (`instruction::finish`) unless it is a call.
-const DONE: u64 = 0;
-/// The rare path is to take it.
-const DECLINED: u64 = 1;
-/// A call that is dealt with and, being an SMC, is to be finished.
-const FINISH: u64 = 2;
+crate::arch::vectors::assemble! {
+    mailbox: <crate::percpu::slot::Mailbox as crate::percpu::Slot>::START as usize,
+    peers: offset_of!(crate::percpu::CoreState, peers),
+    hot_call: hot_call,
+    hot_access: hot_access,
+    slow: slow,
+    interrupt: interrupt,
+    rare: rare,
+    own_fault: own_fault,
+}
 
 /// A call, or something else of bit 27 in ESR_EL2, with only the caller-saved registers saved: [`DONE`], [`FINISH`] or
 /// [`DECLINED`].
@@ -66,20 +71,11 @@ fn quick_smc(frame: &mut CallerSaved, esr: u64) -> u64 {
 }
 
 /// A physical interrupt while the partition ran, that the vector has not dealt with itself. `acknowledged`: what it read
-/// from IAR, or [`NOT_ACKNOWLEDGED`].
+/// from IAR, or [`NOT_ACKNOWLEDGED`](crate::arch::vectors::NOT_ACKNOWLEDGED).
 pub extern "C" fn interrupt(_frame: &mut CallerSaved, acknowledged: u64) {
     let core = this_core();
     interrupt_controller::handle_acknowledged(core, acknowledged);
 }
-
-/// [`rare`]'s kinds.
-pub const SYNCHRONOUS: u64 = 0;
-/// Also one of them.
-pub const FIQ: u64 = 1;
-/// Also one of them.
-pub const SERROR: u64 = 2;
-/// What a hot path has dealt with is to be finished, in AArch32.
-pub const FINISH_AARCH32: u64 = 3;
 
 /// Every other exception from below EL2, with the whole frame.
 pub extern "C" fn rare(frame: &mut TrapFrame, kind: u64) {

@@ -5,70 +5,89 @@
 //! plan and tables; this core's index from the plan; MMU and caches on with the compiled tables; stack; Rust.
 //! docs/boot.md tells the whole of it, docs/decisions/0005-boot-stub.md why.
 
-use core::arch::{asm, global_asm};
+use core::arch::asm;
 use core::mem::offset_of;
 
-use septum_plan::{BootBlock, CoreRecord, PlanHeader, Slice, UartKind, boot, record, seal, space};
+use septum_plan::{BootBlock, boot, space};
 
 /// SCTLR_EL2's RES1 bits: 29, 28, 23, 22, 18, 16, 11, 5, 4 (Arm ARM D24.2.176). Little-endian, everything off.
-const SCTLR_OFF: u64 = 0x30c5_0830;
+pub const SCTLR_OFF: u64 = 0x30c5_0830;
 /// SCTLR_EL2 of the running EL2: M, C, SA (stack alignment), I, WXN (nothing writable is executable).
-const SCTLR_ON: u64 = SCTLR_OFF | 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
+pub const SCTLR_ON: u64 = SCTLR_OFF | 1 | 1 << 2 | 1 << 3 | 1 << 12 | 1 << 19;
 /// SCTLR_EL2's M and C: whether data may lie in a cache only.
-const SCTLR_CACHED: u64 = 1 | 1 << 2;
+pub const SCTLR_CACHED: u64 = 1 | 1 << 2;
 /// HCR_EL2 while EL2 boots: EL1 is AArch64; E2H and TGE off, whatever a core with VHE was left at.
-const HCR_BOOT: u64 = 1 << 31;
+pub const HCR_BOOT: u64 = 1 << 31;
 /// The affinity fields of MPIDR_EL1.
-const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
+pub const MPIDR_AFFINITY: u64 = 0xff_00ff_ffff;
 /// Top of the first core's stack.
-const FIRST_STACK_TOP: u64 = space::CORES_VA + space::CORE_STACK_OFFSET + space::CORE_STACK_BYTES;
+pub const FIRST_STACK_TOP: u64 = space::CORES_VA + space::CORE_STACK_OFFSET + space::CORE_STACK_BYTES;
 
 // The stub's loops work in these units; the compiler's page-sized ranges are multiples of them.
 const _: () = assert!(boot::OFFSET == 64 && size_of::<BootBlock>().is_multiple_of(8));
 const _: () = assert!(space::CORE_STRIDE.is_power_of_two());
 const _: () = assert!(matches!(size_of::<BootBlock>().checked_sub(offset_of!(BootBlock, seal)), Some(8)));
 
-global_asm!(
-    include_str!("boot.s"),
-    BLOCK_BYTES = const size_of::<BootBlock>(),
-    BLOCK_COVERED = const offset_of!(BootBlock, seal),
-    BLOCK_MAGIC = const offset_of!(BootBlock, magic),
-    BLOCK_VERSION = const offset_of!(BootBlock, version),
-    BLOCK_UART_KIND = const offset_of!(BootBlock, uart_kind),
-    BLOCK_UART = const offset_of!(BootBlock, uart),
-    BLOCK_LOAD = const offset_of!(BootBlock, load),
-    BLOCK_IMAGE_BYTES = const offset_of!(BootBlock, image_bytes),
-    BLOCK_PLAN = const offset_of!(BootBlock, plan),
-    BLOCK_SEALED_BYTES = const offset_of!(BootBlock, sealed_bytes),
-    BLOCK_SEALED = const offset_of!(BootBlock, sealed),
-    BLOCK_BOOT_ROOT = const offset_of!(BootBlock, boot_root),
-    BLOCK_RUN_ROOT = const offset_of!(BootBlock, run_root),
-    BLOCK_TCR = const offset_of!(BootBlock, tcr),
-    BLOCK_MAIR = const offset_of!(BootBlock, mair),
-    BLOCK_SEAL = const offset_of!(BootBlock, seal),
-    PLAN_CORES = const offset_of!(PlanHeader, cores) + offset_of!(Slice, offset),
-    PLAN_CORE_COUNT = const offset_of!(PlanHeader, cores) + offset_of!(Slice, count),
-    CORE_MPIDR = const offset_of!(CoreRecord, mpidr),
-    CORE_BYTES = const size_of::<CoreRecord>(),
-    VERSION = const record::VERSION,
-    MAGIC = const boot::MAGIC,
-    SEED = const seal::SEED,
-    MULTIPLIER = const seal::MULTIPLIER,
-    ROTATION = const seal::ROTATION,
-    UNROTATION = const u64::BITS - seal::ROTATION,
-    SCTLR_OFF = const SCTLR_OFF,
-    SCTLR_ON = const SCTLR_ON,
-    SCTLR_CACHED = const SCTLR_CACHED,
-    HCR_BOOT = const HCR_BOOT,
-    MPIDR_AFFINITY = const MPIDR_AFFINITY,
-    FIRST_STACK_TOP = const FIRST_STACK_TOP,
-    CORE_STRIDE_SHIFT = const space::CORE_STRIDE.trailing_zeros(),
-    UART_PL011 = const UartKind::Pl011.code(),
-    UART_IMX = const UartKind::Imx.code(),
-    UART_BCM2835_AUX = const UartKind::Bcm2835Aux.code(),
-    PRIMARY = sym crate::start::primary,
-    SECONDARY = sym crate::start::secondary,
-);
+/// What the assembly's operands are made of.
+pub mod operands {
+    pub use core::mem::offset_of;
+
+    pub use septum_plan::{BootBlock, CoreRecord, PlanHeader, Slice, UartKind, boot, record, seal, space};
+
+    pub use super::{FIRST_STACK_TOP, HCR_BOOT, MPIDR_AFFINITY, SCTLR_CACHED, SCTLR_OFF, SCTLR_ON};
+}
+
+/// Assembles the stub, once. The caller's module has the functions that it enters on the boot core and on every other one.
+macro_rules! assemble {
+    (primary: $primary:ident, secondary: $secondary:ident $(,)?) => {
+        mod stub {
+            use crate::arch::boot::operands::*;
+
+            core::arch::global_asm!(
+                include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/arch/boot.s")),
+                BLOCK_BYTES = const size_of::<BootBlock>(),
+                BLOCK_COVERED = const offset_of!(BootBlock, seal),
+                BLOCK_MAGIC = const offset_of!(BootBlock, magic),
+                BLOCK_VERSION = const offset_of!(BootBlock, version),
+                BLOCK_UART_KIND = const offset_of!(BootBlock, uart_kind),
+                BLOCK_UART = const offset_of!(BootBlock, uart),
+                BLOCK_LOAD = const offset_of!(BootBlock, load),
+                BLOCK_IMAGE_BYTES = const offset_of!(BootBlock, image_bytes),
+                BLOCK_PLAN = const offset_of!(BootBlock, plan),
+                BLOCK_SEALED_BYTES = const offset_of!(BootBlock, sealed_bytes),
+                BLOCK_SEALED = const offset_of!(BootBlock, sealed),
+                BLOCK_BOOT_ROOT = const offset_of!(BootBlock, boot_root),
+                BLOCK_RUN_ROOT = const offset_of!(BootBlock, run_root),
+                BLOCK_TCR = const offset_of!(BootBlock, tcr),
+                BLOCK_MAIR = const offset_of!(BootBlock, mair),
+                BLOCK_SEAL = const offset_of!(BootBlock, seal),
+                PLAN_CORES = const offset_of!(PlanHeader, cores) + offset_of!(Slice, offset),
+                PLAN_CORE_COUNT = const offset_of!(PlanHeader, cores) + offset_of!(Slice, count),
+                CORE_MPIDR = const offset_of!(CoreRecord, mpidr),
+                CORE_BYTES = const size_of::<CoreRecord>(),
+                VERSION = const record::VERSION,
+                MAGIC = const boot::MAGIC,
+                SEED = const seal::SEED,
+                MULTIPLIER = const seal::MULTIPLIER,
+                ROTATION = const seal::ROTATION,
+                UNROTATION = const u64::BITS - seal::ROTATION,
+                SCTLR_OFF = const SCTLR_OFF,
+                SCTLR_ON = const SCTLR_ON,
+                SCTLR_CACHED = const SCTLR_CACHED,
+                HCR_BOOT = const HCR_BOOT,
+                MPIDR_AFFINITY = const MPIDR_AFFINITY,
+                FIRST_STACK_TOP = const FIRST_STACK_TOP,
+                CORE_STRIDE_SHIFT = const space::CORE_STRIDE.trailing_zeros(),
+                UART_PL011 = const UartKind::Pl011.code(),
+                UART_IMX = const UartKind::Imx.code(),
+                UART_BCM2835_AUX = const UartKind::Bcm2835Aux.code(),
+                PRIMARY = sym super::$primary,
+                SECONDARY = sym super::$secondary,
+            );
+        }
+    };
+}
+pub(crate) use assemble;
 
 unsafe extern "C" {
     static image_start: u8;

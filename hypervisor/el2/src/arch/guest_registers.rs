@@ -20,7 +20,7 @@
 //! | VPIDR_EL2 | MIDR_EL1 | the guest applies the core's own errata |
 //! | VMPIDR_EL2 | bit 31 (RES1) and the virtual core's index | contiguous from 0 in each partition |
 //!
-//! The GIC's virtual interface is [`crate::interrupts`]'s. HFGxTR and other fine-grained traps are RES0 on all boards.
+//! The GIC's virtual interface is `vdev::gic`'s. HFGxTR and other fine-grained traps are RES0 on all boards.
 
 use core::arch::asm;
 

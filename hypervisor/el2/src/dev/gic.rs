@@ -2,12 +2,15 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
+use embassy_time::{Duration, Instant};
 use septum_core::dev::gic::{self, CpuInterface, GicError, distributor, offset, v2, v3};
 use septum_core::vdev::gic::state::Mailbox;
 use septum_plan::{CoreRecord, GicVersion, PlanHeader, space};
 
 use crate::arch::gic_registers::{self, SystemInterface};
 use crate::arch::mmio::Window;
+use crate::percpu::{self, CoreState, slot};
+use crate::time::{self, WakeUp};
 
 /// The board's interrupt controller as the calling core reaches it. Cheap to make from the plan; holds no state.
 #[derive(Clone, Copy, Debug)]
@@ -24,6 +27,16 @@ pub enum Controller {
         /// GICD.
         gicd: Window,
     },
+}
+
+impl percpu::Local for slot::Gic {
+    type Part = Controller;
+}
+
+/// This core's way to the interrupt controller.
+#[inline(always)]
+pub fn controller(core: &CoreState) -> &Controller {
+    core.local::<slot::Gic>()
 }
 
 /// `Mailbox::interface` holds a device's address in 32 bits.
@@ -166,4 +179,23 @@ fn taken(interface: &impl CpuInterface, acknowledged: u32) -> Option<u32> {
         interface.end(acknowledged);
         acknowledged
     })
+}
+
+/// How long an interrupt that QEMU has forgotten stays forgotten at most (docs/decisions/0011).
+const REMINDER: Duration = Duration::from_millis(10);
+
+/// Has CNTHP interrupt this core again and again where the GIC is QEMU's GICv2: any change of a line has the model look
+/// at all of them again. Nothing on other GICs.
+pub fn remind(core: &CoreState) {
+    Reminder::act(core);
+}
+
+struct Reminder;
+
+impl WakeUp for Reminder {
+    fn act(core: &CoreState) {
+        if controller(core).is_forgetful() {
+            time::wake::<Self>(Instant::now().saturating_add(REMINDER));
+        }
+    }
 }

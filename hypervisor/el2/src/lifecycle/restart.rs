@@ -4,14 +4,14 @@ use septum_core::lifecycle::Turn;
 
 use crate::lifecycle::{self, cores};
 use crate::loader;
-use crate::percpu::{Assignment, CoreState};
-use crate::vdev::gic::Guest;
+use crate::percpu::{Assignment, CoreState, slot};
+use crate::vdev::gic::{Guest, guest};
 
 /// Restarts this core's partition as it asked for, unless another of its cores ends or restarts it first.
 #[cold]
 #[inline(never)]
 pub fn restart(core: &'static CoreState, assignment: Assignment) -> ! {
-    if assignment.home.progress.restart() {
+    if assignment.home.shared::<slot::Progress>().restart() {
         cores::interrupt_others(core, assignment);
     }
     cores::wait_for_start(core, assignment)
@@ -20,15 +20,17 @@ pub fn restart(core: &'static CoreState, assignment: Assignment) -> ! {
 /// This core's part in restart `turn`, as often as it looks. The first core's, when all cores have done theirs, is to
 /// start the partition.
 pub fn take_part(core: &'static CoreState, assignment: Assignment, turn: Turn) {
-    if !core.shared.vcpu.done.has(turn) {
-        core.guest.iter().for_each(Guest::leave_core);
+    let done = &core.area().shared::<slot::Vcpu>().done;
+    if !done.has(turn) {
+        guest(core).iter().for_each(Guest::leave_core);
         lifecycle::wind_up(core, assignment);
-        core.shared.vcpu.done.say(turn);
+        done.say(turn);
         if assignment.vcpu != 0 {
             cores::interrupt(core, assignment.home);
         }
     }
-    if assignment.vcpu == 0 && cores::all(core, assignment).all(|other| other.vcpu.done.has(turn)) {
+    let all_done = || core.areas(assignment.record).all(|other| other.shared::<slot::Vcpu>().done.has(turn));
+    if assignment.vcpu == 0 && all_done() {
         start_anew(core, assignment, turn)
     }
 }
@@ -39,6 +41,6 @@ fn start_anew(core: &'static CoreState, assignment: Assignment, turn: Turn) -> !
     if let Err(error) = loader::load(&core.plan, assignment.record, true) {
         lifecycle::abandon(core, error)
     }
-    assignment.home.progress.advance(turn);
+    assignment.home.shared::<slot::Progress>().advance(turn);
     cores::enter_first(core, assignment)
 }

@@ -1,16 +1,14 @@
 //! Traps into the partition's emulated interrupt controller, and physical interrupts.
 
-use septum_core::dev::gic::{self, HYPERVISOR_TIMER, IPI, MAINTENANCE};
 use septum_core::vdev::gic::access::{Access, SystemWrite};
 use septum_core::vdev::gic::sgi::Peers;
 
-use super::{DECLINED, DONE};
 use crate::arch::exception;
-use crate::arch::vectors::{CallerSaved, TrapFrame};
+use crate::arch::vectors::{CallerSaved, DECLINED, DONE, NOT_ACKNOWLEDGED, TrapFrame};
+use crate::dev::gic::controller;
 use crate::percpu::{CoreState, this_core};
-use crate::vdev::gic::Guest;
-use crate::vdev::pl011;
-use crate::{input, lifecycle, time};
+use crate::vdev::gic::{Guest, guest};
+use crate::{interrupts, lifecycle};
 
 /// Registers as a trap saved them, all or some.
 trait Registers {
@@ -52,7 +50,7 @@ impl Registers for TrapFrame {
 /// The hot path of data aborts, a load or store of a low register: [`DONE`] or [`DECLINED`].
 pub extern "C" fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
     let core = this_core();
-    let Some(guest) = &core.guest else { return DECLINED };
+    let Some(guest) = guest(core) else { return DECLINED };
     if !Access::is_word(esr) || quick_access(&core.peers, guest, frame, esr).is_none() {
         return slow(frame, esr);
     }
@@ -63,7 +61,7 @@ pub extern "C" fn hot_access(frame: &mut CallerSaved, esr: u64) -> u64 {
 #[cold]
 #[inline(never)]
 pub extern "C" fn slow(frame: &mut CallerSaved, esr: u64) -> u64 {
-    if this_core().guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr)) { DONE } else { DECLINED }
+    if guest(this_core()).as_ref().is_some_and(|guest| emulate(guest, frame, esr)) { DONE } else { DECLINED }
 }
 
 /// A word of a register that guests use again and again.
@@ -83,7 +81,7 @@ fn quick_access(peers: &Peers<'_>, guest: &Guest, registers: &mut CallerSaved, e
 /// The same with all registers saved; `false` if the trap is about something else.
 pub fn rare(core: &CoreState, frame: &mut TrapFrame) -> bool {
     let esr = frame.esr;
-    let done = core.guest.as_ref().is_some_and(|guest| emulate(guest, frame, esr));
+    let done = guest(core).as_ref().is_some_and(|guest| emulate(guest, frame, esr));
     if done {
         frame.finish();
     }
@@ -118,45 +116,16 @@ fn emulate_system_write(guest: &Guest, registers: &dyn Registers, esr: u64) -> O
     })
 }
 
-/// Takes one physical interrupt, if one is pending.
-pub fn take_interrupt(core: &CoreState) {
-    if let Some(acknowledged) = core.controller.acknowledge() {
-        handle(core, acknowledged);
-    }
-}
-
 /// Handles what the vector has acknowledged, or, where that is [`NOT_ACKNOWLEDGED`], what there is.
 #[inline(always)]
 pub fn handle_acknowledged(core: &'static CoreState, acknowledged: u64) {
-    let left = match (acknowledged, &core.guest) {
-        (NOT_ACKNOWLEDGED, Some(guest)) => guest.quick_interrupt(&core.controller),
-        (NOT_ACKNOWLEDGED, None) => core.controller.acknowledge(),
-        (acknowledged, _) => core.controller.taken(acknowledged as u32),
+    let left = match (acknowledged, guest(core)) {
+        (NOT_ACKNOWLEDGED, Some(guest)) => guest.quick_interrupt(controller(core)),
+        (NOT_ACKNOWLEDGED, None) => controller(core).acknowledge(),
+        (acknowledged, _) => controller(core).taken(acknowledged as u32),
     };
     if let Some(acknowledged) = left {
-        handle(core, acknowledged);
+        interrupts::handle(core, acknowledged);
         lifecycle::leave_if_called_off(core);
     }
-}
-
-/// What the vector hands on where it has not acknowledged the interrupt: with a GICv2.
-pub const NOT_ACKNOWLEDGED: u64 = u64::MAX;
-
-/// Handles an interrupt that is acknowledged, and its priority dropped. The guest's stays active until the guest ends it.
-#[inline(never)]
-fn handle(core: &CoreState, acknowledged: u32) {
-    let intid = gic::intid(acknowledged);
-    if core.guest.as_ref().is_some_and(|guest| guest.take(intid)) {
-        return;
-    }
-    match intid {
-        IPI => {
-            core.guest.iter().for_each(Guest::on_ipi);
-            pl011::on_ipi(core);
-        }
-        MAINTENANCE => core.guest.iter().for_each(Guest::maintain),
-        HYPERVISOR_TIMER => time::expired(core),
-        intid => input::take(core, intid),
-    }
-    core.controller.deactivate(acknowledged);
 }

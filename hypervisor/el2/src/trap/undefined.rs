@@ -9,7 +9,7 @@ use septum_stage2::{Syndrome, SystemRegisterAccess};
 use crate::arch::vectors::TrapFrame;
 use crate::arch::{cpu, exception};
 use crate::fault;
-use crate::percpu::CoreState;
+use crate::percpu::{CoreState, slot};
 
 /// Classes (ESR_EL2.EC) of instructions that trap: AArch32's coprocessor accesses (3 to 6, 8, 0xc), floating point (7),
 /// pointer authentication (9), LD64B (0xa), HVC and SMC (0x12, 0x13, 0x16, 0x17), system registers (0x18), SVE (0x19),
@@ -62,7 +62,8 @@ fn emulate(core: &CoreState, frame: &mut TrapFrame, access: SystemRegisterAccess
 
 /// The first one on this core is worth a line, since a guest may not say what it died of; the others are counted.
 fn count(core: &CoreState, frame: &TrapFrame) {
-    if core.undefined.replace(core.undefined.get().saturating_add(1)) == 0 {
+    let undefined = &core.local::<slot::Refused>().instructions;
+    if undefined.replace(undefined.get().saturating_add(1)) == 0 {
         fault::say_undefined(core, frame);
     }
 }

@@ -15,12 +15,22 @@ mod hardware;
 
 use crate::arch::gic_registers;
 use crate::arch::mmio::Window;
-use crate::dev::gic::Controller;
-use crate::percpu::{self, Assignment, CoreState};
+use crate::dev::gic::{Controller, controller};
+use crate::percpu::{self, Assignment, CoreState, slot};
 use hardware::{Board, Cores, V2, V3, Version};
 
 /// What guests say about the board's SPIs.
 static SPIS: Spis = Spis::new();
+
+impl percpu::Local for slot::VirtualGic {
+    type Part = Option<Guest>;
+}
+
+/// The interrupt controller that this core's partition sees, if it has one.
+#[inline(always)]
+pub fn guest(core: &CoreState) -> &Option<Guest> {
+    core.local::<slot::VirtualGic>()
+}
 
 /// A core's part in its partition's interrupt controller.
 pub struct Guest {
@@ -61,7 +71,7 @@ impl Guest {
             ),
             vcpu: assignment.vcpu.into(),
             own,
-            home: &assignment.home.mailbox,
+            home: assignment.home.shared::<slot::Mailbox>(),
             queue: RefCell::new(Queue::new()),
             gicd_ipa: record.gicd_ipa,
             gicd_bytes: window(record.gicd_ipa, distributor::frame_bytes(v3).into()),
@@ -271,22 +281,14 @@ const fn window(ipa: u64, bytes: u64) -> u64 {
     if ipa == NO_ADDRESS { 0 } else { bytes }
 }
 
-/// The virtual cores to which a core with this `assignment` sends SGIs; none without a partition.
-pub fn peers(plan: &Plan<'static>, own: &'static Mailbox, assignment: Option<Assignment>) -> Peers<'static> {
-    Peers::new(own, |vcpu| {
-        let assignment = assignment.filter(|assignment| vcpu != usize::from(assignment.vcpu))?;
-        Cores { vcpus: plan.vcpus(assignment.record), records: plan.cores() }.mailbox(vcpu)
-    })
-}
-
 /// Leaves the word that reaches this core where the partition's other cores find them.
 pub fn publish(core: &CoreState, ipi_word: u64) {
-    let mailbox = &core.shared.mailbox;
+    let mailbox = core.area().shared::<slot::Mailbox>();
     mailbox.ipi_word.store(ipi_word, Relaxed);
-    if let Controller::V3 { .. } = core.controller {
+    if let Controller::V3 { .. } = *controller(core) {
         let all = 1_u32.wrapping_shl(gic_registers::list_registers()).wrapping_sub(1);
         mailbox.all_empty.store(all, Relaxed);
-        if let Some(guest) = &core.guest {
+        if let Some(guest) = guest(core) {
             // SAFETY: `Controller::init_core` has left it there; every root maps it.
             guest.private.set(unsafe { Window::new(mailbox.interface.load(Relaxed).into()) });
         }

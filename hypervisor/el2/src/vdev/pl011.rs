@@ -5,7 +5,6 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use septum_core::console::shared_line::SharedLine;
 use septum_core::vdev::gic::access::Access;
 use septum_core::vdev::pl011::{PAGE_BYTES, Pl011};
 use septum_plan::record::NO_ADDRESS;
@@ -13,16 +12,23 @@ use septum_plan::record::NO_ADDRESS;
 use crate::arch::exception;
 use crate::arch::vectors::TrapFrame;
 use crate::console;
-use crate::percpu::{Assignment, CoreState};
+use crate::percpu::{self, Assignment, CoreState, slot};
+use crate::vdev::gic::guest;
 
 /// What a partition's cores share of its console.
 #[derive(Default)]
 pub struct State {
     uart: Pl011,
-    /// Text that is not yet a line.
-    pub line: SharedLine,
     /// Another partition's core has put something into `uart`; the interrupt line is still to be set.
     stale: AtomicBool,
+}
+
+impl percpu::Shared for slot::VirtualUart {
+    type Part = State;
+}
+
+fn state(assignment: Assignment) -> &'static State {
+    assignment.home.shared::<slot::VirtualUart>()
 }
 
 impl State {
@@ -53,7 +59,7 @@ pub fn access(core: &CoreState, assignment: Assignment, frame: &mut TrapFrame) -
     if access.is_write() {
         store(core, assignment, offset as u32, frame.register(access.register()) as u32);
     } else {
-        let value = assignment.home.console.uart.read(offset as u32);
+        let value = state(assignment).uart.read(offset as u32);
         frame.set_register(access.register(), access.loaded(value.into()));
     }
     set_interrupt(core, assignment);
@@ -62,7 +68,7 @@ pub fn access(core: &CoreState, assignment: Assignment, frame: &mut TrapFrame) -
 }
 
 fn store(core: &CoreState, assignment: Assignment, offset: u32, value: u32) {
-    if let Some(byte) = assignment.home.console.uart.write(offset, value) {
+    if let Some(byte) = state(assignment).uart.write(offset, value) {
         console::write_shared(core, assignment, byte);
     }
 }
@@ -70,7 +76,7 @@ fn store(core: &CoreState, assignment: Assignment, offset: u32, value: u32) {
 /// EL2's IPI has come: something may have been typed.
 #[inline(always)]
 pub fn on_ipi(core: &CoreState) {
-    if core.shared.console.stale.load(Relaxed) {
+    if core.area().shared::<slot::VirtualUart>().stale.load(Relaxed) {
         take_up(core);
     }
 }
@@ -78,7 +84,7 @@ pub fn on_ipi(core: &CoreState) {
 #[cold]
 #[inline(never)]
 fn take_up(core: &CoreState) {
-    core.shared.console.stale.store(false, Relaxed);
+    core.area().shared::<slot::VirtualUart>().stale.store(false, Relaxed);
     if let Some(assignment) = core.assignment {
         set_interrupt(core, assignment);
     }
@@ -88,7 +94,7 @@ fn take_up(core: &CoreState) {
 /// last one to look is right, so each looks again, a few times at most.
 fn set_interrupt(core: &CoreState, assignment: Assignment) {
     const LOOKS: usize = 4;
-    let (Some(guest), uart) = (&core.guest, &assignment.home.console.uart) else { return };
+    let (Some(guest), uart) = (guest(core), &state(assignment).uart) else { return };
     for _ in 0..LOOKS {
         let high = uart.interrupt();
         guest.set_line(assignment.record.console_intid, high);
