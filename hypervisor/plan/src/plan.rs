@@ -289,6 +289,20 @@ impl<'a> Plan<'a> {
     pub fn interrupts(&self, partition: &PartitionRecord) -> &'a [u32] {
         sub(self.interrupts, partition.interrupts).unwrap_or(&[])
     }
+
+    /// The INTIDs of `partition`'s SPIs, rising: what [`Plan::interrupts`] stands for.
+    pub fn intids(&self, partition: &PartitionRecord) -> impl Iterator<Item = u32> + use<'a> {
+        let words = self.interrupts(partition).iter();
+        words.zip((SPIS.start..).step_by(32)).flat_map(|(word, first)| {
+            (0..32).filter(move |bit| word >> bit & 1 != 0).map(move |bit| first.saturating_add(bit))
+        })
+    }
+
+    /// Whether some byte of `region`, memory of `partition`, stays as it was before the partition started.
+    pub fn is_kept(&self, partition: &PartitionRecord, region: &RegionRecord) -> bool {
+        let inside = |ipa: u64| ipa.checked_sub(region.ipa).is_some_and(|offset| offset < region.size);
+        self.segments(partition).iter().any(|segment| segment.keep_bytes != 0 && inside(segment.ipa))
+    }
 }
 
 fn array<'a, T: FromBytes + KnownLayout + Immutable>(

@@ -5,6 +5,7 @@
 //! virtual (`va`), sizes are in bytes. An enumeration is stored as its number and turned back by `from_code`, which
 //! refuses what it does not know; a refused number is a [`crate::PlanError`].
 
+use septum_stage2::Access;
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The first eight bytes of a plan.
@@ -146,6 +147,34 @@ pub const ACCESS_EXECUTE: u8 = 4;
 /// Bit of [`RegionRecord::access`]: among these registers are those of a device that reads and writes all physical memory,
 /// whatever tables say.
 pub const ACCESS_BUS_MASTER: u8 = 8;
+
+/// The bits of [`RegionRecord::access`] that stand for `access`.
+pub const fn access_bits(access: Access) -> u8 {
+    let mut bits = 0;
+    if access.read {
+        bits |= ACCESS_READ;
+    }
+    if access.write {
+        bits |= ACCESS_WRITE;
+    }
+    if access.execute {
+        bits |= ACCESS_EXECUTE;
+    }
+    bits
+}
+
+impl RegionRecord {
+    /// What its owner may do there: the meaning of [`RegionRecord::access`].
+    pub const fn rights(&self) -> Access {
+        let bits = self.access;
+        Access { read: bits & ACCESS_READ != 0, write: bits & ACCESS_WRITE != 0, execute: bits & ACCESS_EXECUTE != 0 }
+    }
+
+    /// Whether a device lies there that reads and writes all physical memory, whatever tables say.
+    pub const fn is_bus_master(&self) -> bool {
+        self.access & ACCESS_BUS_MASTER != 0
+    }
+}
 
 /// The plan's first record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]

@@ -5,23 +5,23 @@
 
 pub mod devices;
 pub mod el2_space;
-mod form;
-pub mod header;
-pub mod origin;
-pub mod reader;
+pub mod layout;
+pub mod plan_writer;
 pub(crate) mod tables;
 
 use septum_plan::{BootBlock, boot, record, space};
 use septum_stage2::{BuildError as TableError, Pa};
 use zerocopy::IntoBytes;
 
+use crate::board::Board;
 use crate::el2_elf::{El2, El2ElfError};
-use crate::layout::{Layout, Needs};
-use crate::plan_writer::{self, Decided, Regime};
+use crate::format::header;
 use crate::system::{Segment, System};
 use crate::verify::{self, VerifyError};
 use devices::Devices;
 use el2_space::El2Space;
+use layout::{Layout, Needs};
+use plan_writer::{Decided, Regime};
 
 /// Why there is no image.
 #[derive(Debug, thiserror::Error)]
@@ -122,7 +122,7 @@ impl<'a> Draft<'a> {
     /// Lays the image out. The size of EL2's own tables depends on where the payloads lie, and those lie behind the
     /// tables: so it is tried with rising sizes until one suffices.
     fn new(system: &'a System, el2: El2) -> Result<Self, BuildError> {
-        header::check_load(&system.board)?;
+        check_load(&system.board)?;
         let mut needs = needs(system, &el2)?;
         let seals = per_segment(system, |segment| septum_plan::seal(&segment.bytes));
         let devices = Devices::new(&system.board, &system.console)?;
@@ -196,6 +196,12 @@ impl<'a> Draft<'a> {
         put(bytes, boot::OFFSET as u64, block.sealed().as_bytes());
         header::write(bytes, &self.system.board, self.layout.memory_bytes);
     }
+}
+
+/// Whether the load address is one that the header can ask for: 2 MiB aligned, not below the start of RAM.
+fn check_load(board: &Board) -> Result<(), BuildError> {
+    let fits = board.load.is_aligned(header::ALIGNMENT) && board.load.get() >= header::base(board);
+    fits.then_some(()).ok_or(BuildError::LoadAddress(board.load))
 }
 
 /// What has to find room, as far as it is known before anything is laid out.

@@ -2,15 +2,15 @@
 
 mod machine;
 
-use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS, flag};
+use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS, flag};
 use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord, SegmentRecord};
 use septum_stage2::PaRange;
 use septum_stage2::walker::Walker;
 use serde::Serialize;
 
-use crate::image::reader::Reader;
+use crate::format::reader::Reader;
 use crate::problem::show;
-use crate::verify::{Reached, VerifyError, intids};
+use crate::verify::{Reached, VerifyError};
 pub use machine::{CoreView, DeviceView, MachineView, NamedView, RamView, UartView};
 
 /// An image's content. Serialized, it is the JSON of `inspect --json`; all numbers are integers, addresses and sizes in
@@ -190,15 +190,9 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         },
         regions: plan.regions_of(record).iter().map(|region| region_view(plan, record, region)).collect(),
         segments: plan.segments(record).iter().map(segment_view).collect(),
-        interrupts: intids(plan.interrupts(record)).collect(),
+        interrupts: plan.intids(record).collect(),
         console: place(record.console_ipa).map(|ipa| ConsoleView { ipa, interrupt: record.console_intid }),
     }
-}
-
-/// Whether some byte of `region`, memory of `partition`, stays as it was before the partition started.
-pub(crate) fn is_kept(plan: &Plan<'_>, partition: &PartitionRecord, region: &RegionRecord) -> bool {
-    let inside = |ipa: u64| ipa.checked_sub(region.ipa).is_some_and(|offset| offset < region.size);
-    plan.segments(partition).iter().any(|segment| segment.keep_bytes != 0 && inside(segment.ipa))
 }
 
 fn place(address: u64) -> Option<u64> {
@@ -217,9 +211,9 @@ fn region_view(plan: &Plan<'_>, partition: &PartitionRecord, record: &RegionReco
     };
     let access = access(record.access);
     let name = plan.text(record.name).to_owned();
-    let bus_master = record.access & ACCESS_BUS_MASTER != 0;
+    let bus_master = record.is_bus_master();
     let RegionRecord { ipa, pa, size, line, .. } = *record;
-    let kept = is_kept(plan, partition, record);
+    let kept = plan.is_kept(partition, record);
     RegionView { name, kind, ipa, pa, size, access, line, bus_master, kept }
 }
 

@@ -4,6 +4,7 @@
 //! never stops at the first problem: a value that cannot be read is reported and left out.
 
 pub mod config;
+pub mod image;
 pub mod linux;
 mod suggest;
 mod value;

@@ -2,13 +2,14 @@
 
 mod html;
 mod map;
+mod markup;
 mod picture;
 
 pub use map::{MapEntry, Owner, memory_map};
 
 use std::fmt::Write as _;
 
-use crate::image::reader::Reader;
+use crate::format::reader::Reader;
 use crate::inspect::{ConsoleView, DeviceView, Inspection, MachineView, PartitionView, RegionView, inspect};
 use crate::verify::VerifyError;
 

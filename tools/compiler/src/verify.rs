@@ -9,7 +9,9 @@ mod el2;
 mod facts;
 mod partition;
 mod proof;
+mod range;
 mod reach;
+mod root;
 mod segments;
 mod sharing;
 mod violation;
@@ -20,16 +22,15 @@ use septum_stage2::walk::TableBytes;
 
 use crate::bus_masters;
 use crate::el2_elf::El2;
-use crate::image::reader::{ImageError, Reader};
-use crate::inspect;
+use crate::format::reader::{ImageError, Reader};
 use crate::system::System;
 
 pub use el2::El2Reach;
 pub use partition::PartitionReach;
+pub use range::Range;
 pub use reach::{Reach, Reached};
-pub(crate) use sharing::intids;
 use violation::Findings;
-pub use violation::{Range, Tables, Violation};
+pub use violation::{Tables, Violation};
 
 /// Why an image is refused.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -141,7 +142,7 @@ fn examine(context: &Context<'_>) -> (Verified, Findings) {
 fn kept(plan: &Plan<'_>) -> Vec<String> {
     let mut names = Vec::new();
     for partition in plan.partitions() {
-        let kept = plan.regions_of(partition).iter().filter(|region| inspect::is_kept(plan, partition, region));
+        let kept = plan.regions_of(partition).iter().filter(|region| plan.is_kept(partition, region));
         names.extend(kept.map(|region| format!("`{}` of `{}`", plan.text(region.name), plan.text(partition.name))));
     }
     names

@@ -36,7 +36,7 @@ fn the_text_says_what_the_numbers_say() {
 #[test]
 fn free_ram_is_in_the_map_and_nothing_overlaps_it() {
     let image = image::build(&support::systems()[0], &support::el2_elf()).unwrap();
-    let reader = image::reader::Reader::new(image.bytes()).unwrap();
+    let reader = septum_compiler::format::reader::Reader::new(image.bytes()).unwrap();
     let map = report::memory_map(&reader.plan().unwrap());
     let free = |entry: &&report::MapEntry| entry.owner == report::Owner::Nobody;
     let ram: u64 = map.iter().filter(|entry| (0x4000_0000..0xc000_0000).contains(&entry.pa)).map(|e| e.size).sum();

@@ -105,7 +105,7 @@ pub fn image(tree: &Path, config: &Path) -> Result<Vec<u8>, Failure> {
 fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
     let el2 = read(el2)?;
     let image = image::build(system, &el2)?.into_bytes();
-    let plan = crate::image::to_json(&inspect::inspect(&image)?).into_bytes();
+    let plan = output::json(&inspect::inspect(&image)?).into_bytes();
     let remarks: Vec<_> = system.board.remark.iter().chain(&system.remarks).cloned().collect();
     let report = report::html(&image, &remarks)?.into_bytes();
     let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2)];

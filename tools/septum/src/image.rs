@@ -3,7 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use septum_compiler::inspect::{self, Inspection};
+use septum_compiler::inspect;
 use septum_compiler::report;
 use septum_compiler::verify::{self, Reached, Verified, VerifyError};
 
@@ -34,7 +34,7 @@ pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
     };
     let inspection = inspect::inspect(&image).map_err(refused(subject)).map_err(Failure::input)?;
     match json {
-        true => output::show(to_json(&inspection))?,
+        true => output::show(output::json(&inspection))?,
         false => output::show(report::text(&inspection))?,
     }
     Ok(())
@@ -48,14 +48,6 @@ pub fn verify(image: &Path) -> Result<(), Failure> {
     let bytes = read(image).map_err(Failure::input)?;
     let verified = verify::verify(&bytes).map_err(refused(image)).map_err(Failure::input)?;
     Ok(reach_lines(&verified).iter().try_for_each(output::show_line)?)
-}
-
-/// What is in an image, as `inspect --json` and plan.json show it.
-pub fn to_json(inspection: &Inspection) -> String {
-    // Strings and numbers only: there is nothing in it that JSON could not hold.
-    let mut text = serde_json::to_string_pretty(inspection).unwrap_or_default();
-    text.push('\n');
-    text
 }
 
 fn reach_lines(verified: &Verified) -> Vec<String> {

@@ -3,6 +3,8 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use serde::Serialize;
+
 use crate::failure::Failure;
 
 /// What was to be shown cannot be.
@@ -57,6 +59,14 @@ pub fn answer(answer: &clap::Error) -> Result<(), Failure> {
         true => Err(Failure::Usage),
         false => Ok(printed.map_err(OutputError::from)?),
     }
+}
+
+/// `what` as JSON for people and programs: indented, with a line's end.
+pub fn json(what: &impl Serialize) -> String {
+    // Strings and numbers only: there is nothing in it that JSON could not hold.
+    let mut text = serde_json::to_string_pretty(what).unwrap_or_default();
+    text.push('\n');
+    text
 }
 
 fn write(out: &mut impl Write, text: impl Display) -> Result<(), OutputError> {

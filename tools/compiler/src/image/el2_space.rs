@@ -6,9 +6,9 @@ use septum_stage2::{Access, Attributes, Ipa, Memory, Pa, Va};
 
 use super::BuildError;
 use super::devices::{Devices, Frame};
+use super::layout::Layout;
 use crate::board::{Board, Core, PaSpan};
 use crate::el2_elf::{El2, PAGE};
-use crate::layout::Layout;
 use crate::system::{Partition, Region, System};
 
 const GIB: u64 = 1 << 30;

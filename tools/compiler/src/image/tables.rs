@@ -4,9 +4,9 @@ use septum_plan::RegionKind;
 use septum_stage2::stage1::{self, ROOT_BYTES};
 use septum_stage2::{Attributes, Mapping, Memory, Pa, builder};
 
+use super::layout::Block;
+use super::plan_writer::Regime;
 use super::{BuildError, Draft};
-use crate::layout::Block;
-use crate::plan_writer::Regime;
 use crate::system::{Partition, Region, System};
 
 /// What each partition's Stage-2 tables need.

@@ -6,8 +6,8 @@ use septum_plan::{
 };
 use serde::Serialize;
 
-use crate::image::header;
-use crate::image::reader::{ImageError, Reader};
+use crate::format::header;
+use crate::format::reader::{ImageError, Reader};
 
 /// The board, and what EL2 has of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -3,7 +3,8 @@
 use septum_stage2::{Access, Granule};
 use toml::de::DeValue;
 
-use super::linux::{self, Linux};
+use super::image::Image;
+use super::linux::{self, COMMAND_LINE_BYTES_MAX, Linux};
 use super::{Read, Size, Table, Value, choice};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{FileId, Span, Spanned};
@@ -56,17 +57,6 @@ pub struct Partition {
     pub console: Option<Spanned<Added>>,
     /// `physical-timer`.
     pub physical_timer: PhysicalTimer,
-}
-
-/// What a partition runs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Image {
-    /// A crate of partitions/.
-    Crate(String),
-    /// A file, relative to the configuration.
-    Path(String),
-    /// A guest from the cache, by name.
-    Guest(String),
 }
 
 /// `memory.NAME`.
@@ -171,8 +161,8 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
         name,
     };
     table.close(problems);
-    linux::check_keys(&partition, problems);
-    linux::check_command_line(&partition, problems);
+    check_keys(&partition, problems);
+    check_command_line(&partition, problems);
     Some(partition)
 }
 
@@ -236,22 +226,6 @@ impl Read for DeviceUse {
     }
 }
 
-impl Read for Image {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        if let DeValue::String(text) = value.node() {
-            let is_path = text.contains(['/', '.', '\\']);
-            return Some(if is_path { Self::Path(text.to_string()) } else { Self::Crate(text.to_string()) });
-        }
-        if !value.node().is_table() {
-            return value.wrong_type("a crate's name, a path, or { guest = .. }", problems);
-        }
-        let mut table = Table::open(value, "the image", value.span(), problems)?;
-        let guest = table.required::<String>("guest", problems);
-        table.close(problems);
-        Some(Self::Guest(guest?.value))
-    }
-}
-
 impl Read for Stage2 {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         choice(&[("full", Self::Full), ("compact", Self::Compact)], value, problems)
@@ -299,4 +273,53 @@ fn check_name(kind: &str, name: &Spanned<String>, problems: &mut Problems) {
         let problem = Problem::new(Code::InvalidName, name.span, format!("`{}` cannot name a {kind}", name.value));
         problems.add(problem.help(format!("use 1 to {NAME_MAX} letters, digits, `-` or `_`")));
     }
+}
+
+/// Reports a command line of which the guest would see the beginning only: `bootargs`, or `args` beside a device tree.
+fn check_command_line(partition: &Partition, problems: &mut Problems) {
+    let bootargs = partition.linux.as_ref().and_then(|linux| linux.value.bootargs.as_ref());
+    let has_tree = partition.device_tree.is_some() || partition.dtb.is_some();
+    let args = partition.args.as_ref().filter(|_| has_tree);
+    for (key, text) in [("bootargs", bootargs), ("args", args)] {
+        let Some(text) = text else { continue };
+        let new = |what: String| {
+            let message = format!("`{key}` of partition `{}` {what}", partition.name.value);
+            Problem::new(Code::CommandLine, text.span, message)
+        };
+        if let Some(at) = text.value.find('\0') {
+            let problem = new("contains a NUL character".into()).here(format!("byte {at} is NUL"));
+            problems.add(problem.help("a device tree's text ends at the first NUL: the guest would not see the rest"));
+        }
+        let bytes = text.value.len();
+        if key == "bootargs" && bytes > COMMAND_LINE_BYTES_MAX {
+            let problem = new(format!("has {bytes} bytes"));
+            problems
+                .add(problem.here(format!("at most {COMMAND_LINE_BYTES_MAX}")).help("Linux drops the rest silently"));
+        }
+    }
+}
+
+/// Reports keys of `partition` that exclude each other.
+fn check_keys(partition: &Partition, problems: &mut Problems) {
+    let linux = partition.linux.as_ref().map(|linux| linux.span);
+    let tree = partition.device_tree.map(|tree| tree.span);
+    let pairs = [
+        ("image", span(partition.image.as_ref()), "linux", linux, "a partition runs one of them"),
+        ("args", span(partition.args.as_ref()), "linux", linux, "a kernel's arguments are `bootargs` of `linux`"),
+        ("entry", span(partition.entry.as_ref()), "linux", linux, "a kernel's header says where it starts"),
+        ("load", span(partition.load.as_ref()), "linux", linux, "a kernel's header says where it goes"),
+        ("device-tree", tree, "linux", linux, "a Linux guest has one anyway"),
+        ("device-tree", tree, "dtb", span(partition.dtb.as_ref()), "it is either generated or the user's own"),
+    ];
+    for (key, span, other, other_span, why) in pairs {
+        let (Some(span), Some(other_span)) = (span, other_span) else { continue };
+        let name = &partition.name.value;
+        let message = format!("`{key}` and `{other}` exclude each other in partition `{name}`");
+        let problem = Problem::new(Code::Exclusive, span, message).here("leave it out");
+        problems.add(problem.label(other_span, format!("because of `{other}`")).help(why));
+    }
+}
+
+fn span<T>(value: Option<&Spanned<T>>) -> Option<Span> {
+    value.map(|value| value.span)
 }

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::map::{MapEntry, Owner};
+use super::markup::{colour, escape};
 use super::{KEPT, cpus, list, picture, size, tables};
 use crate::inspect::{Inspection, PartitionView, RegionView};
 
@@ -70,20 +71,4 @@ fn add_region(body: &mut String, region: &RegionView) {
         "<tr><td>{name}</td><td>{kind}</td><td>{access}</td><td class=\"n\">{ipa:#x}</td>\
          <td class=\"n\">{pa:#x}</td><td class=\"n\">{size}{kept}</td></tr>"
     );
-}
-
-/// An owner's colour: neighbours differ, the same index gives the same on every page.
-pub(super) fn colour(owner: Owner) -> String {
-    match owner {
-        Owner::El2 => "#888".to_owned(),
-        Owner::Board => "#ddd".to_owned(),
-        Owner::Nobody => "#fff".to_owned(),
-        // The golden angle spreads any number of hues.
-        Owner::Partition(index) => format!("hsl({} 65% 72%)", (u32::from(index) * 137 + 200) % 360),
-    }
-}
-
-/// `text` with what HTML would read as markup made harmless.
-pub(super) fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use septum_plan::RegionKind;
 
-use super::html::{colour, escape};
 use super::map::MapEntry;
+use super::markup::{colour, escape};
 use super::size;
 
 const WIDTH: u32 = 900;

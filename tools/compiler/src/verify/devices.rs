@@ -11,9 +11,10 @@ use septum_stage2::walker::Walker;
 use septum_stage2::{Access, Memory};
 
 use super::Context;
-use super::el2::{DEVICES, Root};
+use super::range::Range;
 use super::reach::Reach;
-use super::violation::{Findings, Range, Violation};
+use super::root::{DEVICES, Root};
+use super::violation::{Findings, Violation};
 use crate::el2_elf::PAGE;
 
 /// Checks the records, and everything that says the same.
@@ -200,7 +201,7 @@ fn alignment(context: &Context<'_>, device: &DeviceRecord) -> u64 {
 /// EL2 takes the log UART's interrupt exactly where it has one that no partition has.
 fn check_uart(context: &Context<'_>, findings: &mut Findings) {
     let intid = context.devices.first().map_or(0, |uart| uart.intid);
-    let owned = |partition| super::sharing::intids(context.plan.interrupts(partition)).any(|owned| owned == intid);
+    let owned = |partition| context.plan.intids(partition).any(|owned| owned == intid);
     let right = if context.plan.partitions().iter().any(owned) { 0 } else { intid };
     if u32::from(context.plan.header().uart_intid) != right {
         findings.add(Violation::Facts(

@@ -8,9 +8,10 @@ use septum_plan::{PartitionRecord, RegionKind, RegionRecord, space};
 use septum_stage2::stage1_walker::Stage1Walker;
 use septum_stage2::{Access, Memory};
 
-use super::partition::access;
+use super::range::Range;
 use super::reach::{Reach, Reached};
-use super::violation::{Findings, Range, Tables, Violation};
+use super::root::{CORES, DEVICES, LOADER, RAM, Root};
+use super::violation::{Findings, Tables, Violation};
 use super::{Context, devices};
 use crate::el2_elf::PAGE;
 
@@ -24,13 +25,6 @@ pub struct El2Reach {
     /// Per partition: its loader root, the run root's part included.
     pub loaders: Vec<Reached>,
 }
-
-/// Virtual addresses of the run root; windows of the derived roots lie above.
-const RUN: Range = Range { start: 0, end: space::RAM_VA };
-const RAM: Range = Range { start: space::RAM_VA, end: space::LOADER_VA };
-const LOADER: Range = Range { start: space::LOADER_VA, end: 1 << space::VA_BITS };
-const CORES: Range = Range { start: space::CORES_VA, end: space::DEVICES_VA };
-pub(super) const DEVICES: Range = Range { start: space::DEVICES_VA, end: space::DEVICES_VA_END };
 
 /// Walks all of EL2's roots.
 pub(super) fn check(context: &Context<'_>, findings: &mut Findings) -> El2Reach {
@@ -62,45 +56,6 @@ fn walk(context: &Context<'_>, tables: Tables, root: u64, findings: &mut Finding
         }
     }
     reached
-}
-
-/// A root being judged.
-pub(super) struct Root<'a> {
-    tables: Tables,
-    pub reached: &'a Reached,
-    run: &'a Reached,
-}
-
-impl Root<'_> {
-    pub fn refuse(&self, reach: Reach, why: &'static str, findings: &mut Findings) {
-        findings.add(Violation::El2Reach { tables: self.tables.clone(), reach, why });
-    }
-
-    pub fn missing(&self, what: &'static str, va: u64, findings: &mut Findings) {
-        findings.add(Violation::El2Missing { tables: self.tables.clone(), what, va });
-    }
-
-    /// Exactly `expected` is mapped at its addresses.
-    fn check_exact(&self, what: &'static str, expected: Reach, findings: &mut Findings) {
-        let mut found = self.reached.within(expected.inputs());
-        if found.next() != Some(expected) || found.next().is_some() {
-            self.missing(what, expected.input, findings);
-        }
-    }
-
-    /// Nothing is mapped in `range`.
-    fn check_empty(&self, range: Range, findings: &mut Findings) {
-        for reach in self.reached.within(range) {
-            self.refuse(reach, "belongs to no window", findings);
-        }
-    }
-
-    /// Below the derived roots' windows it is the run root.
-    fn check_derived(&self, findings: &mut Findings) {
-        if !self.reached.within(RUN).eq(self.run.within(RUN)) {
-            self.missing("the run root's part", 0, findings);
-        }
-    }
 }
 
 fn normal(input: u64, pa: u64, size: u64, access: Access) -> Reach {
@@ -135,7 +90,7 @@ fn check_image(context: &Context<'_>, root: &Root<'_>, image: Range, findings: &
     let mut parts = 0_u64;
     for region in parts_of_el2(context) {
         let va = region.pa.checked_sub(block.load).and_then(|offset| offset.checked_add(space::IMAGE_VA));
-        let expected = normal(va.unwrap_or(0), region.pa, region.size, access(region.access));
+        let expected = normal(va.unwrap_or(0), region.pa, region.size, region.rights());
         if !image.contains(expected.inputs()) {
             root.refuse(expected, "is outside EL2's image", findings);
         }

@@ -6,8 +6,9 @@ use septum_plan::{BootBlock, CoreStart, GicVersion, RegionKind, RegionRecord, bo
 use septum_stage2::walker::Walker;
 
 use super::Context;
-use super::violation::{Findings, Range, Violation};
-use crate::image::header;
+use super::range::Range;
+use super::violation::{Findings, Violation};
+use crate::format::header;
 
 /// PS, bits 18:16 of VTCR_EL2 and of TCR_EL2.
 const fn physical_size(control: u64) -> u8 {

@@ -1,13 +1,13 @@
 //! One partition: its registers, what its Stage-2 tables reach, and whether that is what its regions say.
 
 use septum_plan::frames::Places;
-use septum_plan::record::{ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE};
 use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
+use septum_stage2::Memory;
 use septum_stage2::walker::Walker;
-use septum_stage2::{Access, Memory};
 
+use super::range::Range;
 use super::reach::{Reach, Reached};
-use super::violation::{Findings, Range, Tables, Violation};
+use super::violation::{Findings, Tables, Violation};
 use super::{Context, devices};
 
 /// What one partition reaches.
@@ -48,7 +48,7 @@ pub(super) fn walk(context: &Context<'_>, partition: &PartitionRecord, findings:
             }
         }
     }
-    let masters = context.plan.regions_of(partition).iter().filter(|region| region.access & ACCESS_BUS_MASTER != 0);
+    let masters = context.plan.regions_of(partition).iter().filter(|region| region.is_bus_master());
     let bus_masters = masters.map(|region| context.plan.text(region.name).to_owned()).collect();
     PartitionReach { name, reached, bus_masters }
 }
@@ -85,7 +85,7 @@ impl One<'_> {
 
     fn check_region(&self, reached: &Reached, region: &RegionRecord, range: Range, findings: &mut Findings) {
         let mut found = 0;
-        let access = access(region.access);
+        let access = region.rights();
         for reach in reached.within(range) {
             found += reach.size;
             let pa = region.pa.wrapping_add(reach.input - region.ipa);
@@ -133,11 +133,6 @@ impl One<'_> {
     fn region_name(&self, region: &RegionRecord) -> String {
         self.context.plan.text(region.name).to_owned()
     }
-}
-
-/// The rights behind a record's bits.
-pub(super) const fn access(bits: u8) -> Access {
-    Access { read: bits & ACCESS_READ != 0, write: bits & ACCESS_WRITE != 0, execute: bits & ACCESS_EXECUTE != 0 }
 }
 
 /// The memory type that a partition's region must have.

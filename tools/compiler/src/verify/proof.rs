@@ -3,15 +3,16 @@
 //! That the tables do what the plan says is shown elsewhere; so here only the plan and the payload bytes are compared.
 
 use septum_plan::frames::GICR_BYTES;
-use septum_plan::record::{ACCESS_BUS_MASTER, NO_ADDRESS, flag};
+use septum_plan::record::{NO_ADDRESS, flag};
 use septum_plan::{DeviceKind, PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::{Ipa, Pa};
 
-use super::violation::{Findings, Range, Violation};
-use super::{Context, Verified, el2 as el2_walk, partition, segments, sharing};
+use super::range::Range;
+use super::violation::{Findings, Violation};
+use super::{Context, Verified, el2 as el2_walk, segments};
 use crate::board::{Board, PaSpan};
 use crate::el2_elf::{El2, PAGE};
-use crate::image::{header, origin};
+use crate::format::{header, origin};
 use crate::system::{Partition, Region, System};
 
 /// Adds what of `system` the image tells otherwise.
@@ -62,7 +63,7 @@ fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> V
 /// The file holds EL2's bytes but for the header's fields and the boot block, and the plan its parts.
 fn el2_agrees(el2: &El2, context: &Context<'_>) -> bool {
     let load = context.reader.block().load;
-    let parts = el2_walk::parts_of_el2(context).map(|r| (r.pa.wrapping_sub(load), r.size, partition::access(r.access)));
+    let parts = el2_walk::parts_of_el2(context).map(|r| (r.pa.wrapping_sub(load), r.size, r.rights()));
     origin::holds_el2(context.reader.image(), el2)
         && parts.eq(el2.parts.iter().map(|part| (part.offset, part.size, part.access)))
 }
@@ -183,7 +184,7 @@ impl One<'_> {
             ("the shape of its tables", record.vtcr == partition.geometry.vtcr()),
             ("the regions", self.regions_agree()),
             ("the entry", record.entry == partition.entry.get() && record.arguments == partition.arguments),
-            ("the interrupts", sharing::intids(plan.interrupts(record)).eq(partition.interrupts.iter().copied())),
+            ("the interrupts", plan.intids(record).eq(partition.interrupts.iter().copied())),
             ("the distributor", record.gicd_ipa == address(gic.distributor)),
             ("the CPU interface", record.gicc_ipa == address(gic.cpu_interface)),
             ("the redistributors", record.gicr_ipa == address(gic.redistributors)),
@@ -205,8 +206,8 @@ impl One<'_> {
         self.context.plan.text(record.name) == region.name
             && (Ipa::new(record.ipa), Pa::new(record.pa), record.size) == (region.ipa, region.pa, region.size)
             && RegionKind::from_code(record.kind) == Some(region.kind)
-            && partition::access(record.access) == region.access
-            && (record.access & ACCESS_BUS_MASTER != 0) == region.bus_master
+            && record.rights() == region.access
+            && record.is_bus_master() == region.bus_master
             && (record.owner as usize, record.line) == (self.index, region.line)
     }
 

@@ -3,7 +3,7 @@
 use septum_stage2::walk::{Leaf, TablePage, Visitor};
 use septum_stage2::{Access, Ipa, Memory, Va};
 
-use super::violation::Range;
+use super::range::Range;
 
 /// A stretch of addresses that is mapped alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

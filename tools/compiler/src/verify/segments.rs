@@ -6,7 +6,8 @@ use septum_stage2::Access;
 
 use super::Context;
 use super::el2::El2Reach;
-use super::violation::{Findings, Range, Violation};
+use super::range::Range;
+use super::violation::{Findings, Violation};
 
 /// Checks every partition's segments against its loader root and its memory.
 pub(super) fn check(context: &Context<'_>, el2: &El2Reach, findings: &mut Findings) {

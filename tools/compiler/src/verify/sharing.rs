@@ -6,7 +6,8 @@ use septum_plan::record::{NO_PARTITION, OWNER_BOARD, OWNER_EL2};
 use septum_plan::{RegionKind, RegionRecord};
 
 use super::partition::PartitionReach;
-use super::violation::{Findings, Range, Violation};
+use super::range::Range;
+use super::violation::{Findings, Violation};
 use super::{Context, devices};
 
 /// Physical memory that somebody reaches or owns.
@@ -181,7 +182,7 @@ fn check_interrupts(context: &Context<'_>, findings: &mut Findings) {
     let uart = u32::from(context.plan.header().uart_intid);
     let mut owners: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, partition) in partitions.iter().enumerate() {
-        for intid in intids(context.plan.interrupts(partition)) {
+        for intid in context.plan.intids(partition) {
             if intid == uart {
                 let second = context.plan.text(partition.name).to_owned();
                 findings.add(Violation::SharedInterrupt { intid, first: "EL2".to_owned(), second });
@@ -193,10 +194,4 @@ fn check_interrupts(context: &Context<'_>, findings: &mut Findings) {
             }
         }
     }
-}
-
-/// The INTIDs that ownership words stand for.
-pub(crate) fn intids(words: &[u32]) -> impl Iterator<Item = u32> {
-    let bits = |word: u32| (0..32).filter(move |bit| word >> bit & 1 != 0);
-    words.iter().enumerate().flat_map(move |(index, word)| bits(*word).map(move |bit| 32 + 32 * index as u32 + bit))
 }

@@ -5,8 +5,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use septum_compiler::image::origin;
-use septum_compiler::image::reader::{ImageError, Reader};
+use septum_compiler::format::origin;
+use septum_compiler::format::reader::{ImageError, Reader};
 use septum_compiler::system::{Partition, System};
 use septum_compiler::verify;
 

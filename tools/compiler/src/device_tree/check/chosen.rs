@@ -6,7 +6,8 @@ use septum_plan::RegionKind;
 
 use super::super::bus::Bus;
 use super::super::node::{cells, enabled, text};
-use super::memory::{range_of, shown};
+use super::memory::shown;
+use super::owner::range_of;
 use super::{Checker, Finding, Rule, TreeProblem, finding, owner, unfit};
 use crate::raw::linux::COMMAND_LINE_BYTES_MAX;
 

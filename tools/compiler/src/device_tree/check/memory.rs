@@ -10,6 +10,7 @@ use std::ops::Range;
 use super::super::bus::Bus;
 use super::super::layout::memory_blocks;
 use super::super::node::{base_name, cells, enabled, is_type, number};
+use super::owner::range_of;
 use super::{Checker, Finding, Rule, TreeProblem, finding, owner, unfit};
 use crate::problem::show;
 use crate::system::Region;
@@ -126,10 +127,6 @@ pub(super) fn reserved_elsewhere(tree: &DeviceTree, regions: &[Region]) -> Vec<S
 /// Whether a child of the root is a memory node, or is meant to be one.
 pub(super) fn is_memory(node: &DeviceTreeNode) -> bool {
     is_type(node, "memory") || base_name(node) == "memory"
-}
-
-pub(super) fn range_of(region: &Region) -> Range<u64> {
-    region.ipa.get()..region.ipa.get().saturating_add(region.size)
 }
 
 pub(super) fn shown(range: &Range<u64>) -> String {

@@ -3,9 +3,8 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::memory::range_of;
 use crate::board::{Board, PaSpan};
-use crate::system::Partition;
+use crate::system::{Partition, Region};
 
 /// PPIs that a partition has: the timers' (26, 27, 29, 30), of which it can use the virtual and the physical one.
 const TIMER_INTIDS: [u32; 4] = [26, 27, 29, 30];
@@ -103,4 +102,8 @@ pub(super) fn of_interrupt(board: &Board, partitions: &[Partition], intid: u32) 
     let owned = owner.and_then(|owner| devices().find(|device| has_device(owner, &device.name)));
     let device = owned.or_else(|| devices().next())?;
     Some(Owner::of(&device.name, owner))
+}
+
+pub(super) fn range_of(region: &Region) -> Range<u64> {
+    region.ipa.get()..region.ipa.get().saturating_add(region.size)
 }

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use septum_plan::record::{
-    ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD,
-    OWNER_EL2, VERSION, flag,
+    ACCESS_BUS_MASTER, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION, access_bits, flag,
 };
 use septum_plan::{
     CoreRecord, DeviceRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
@@ -13,12 +12,12 @@ use septum_plan::{
 use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
 
+use super::devices::Devices;
+use super::el2_space::El2Space;
+use super::layout::Layout;
 use crate::board::PaSpan;
 use crate::bus_masters;
 use crate::el2_elf::{PAGE, Part};
-use crate::image::devices::Devices;
-use crate::image::el2_space::El2Space;
-use crate::layout::Layout;
 use crate::system::{Partition, Region, System};
 
 /// What the plan says besides the [`System`]: everything that was decided while the image was laid out.
@@ -374,11 +373,6 @@ fn vttbr(system: &System, partition: &Partition, index: usize, layout: &Layout) 
 
 fn address(ipa: Option<Ipa>) -> u64 {
     ipa.map_or(NO_ADDRESS, Ipa::get)
-}
-
-fn access_bits(access: Access) -> u8 {
-    let bit = |allowed, bit| if allowed { bit } else { 0 };
-    bit(access.read, ACCESS_READ) | bit(access.write, ACCESS_WRITE) | bit(access.execute, ACCESS_EXECUTE)
 }
 
 /// Ownership words for all of the board's SPIs.

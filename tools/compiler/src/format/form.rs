@@ -36,7 +36,7 @@ const FLAGS: u16 = flag::TRAP_PHYSICAL_TIMER;
 ///
 /// # Errors
 /// The first thing that Septum would not have written.
-pub(super) fn check(plan: &Plan<'_>, bytes: &[u8]) -> Checked {
+pub(crate) fn check(plan: &Plan<'_>, bytes: &[u8]) -> Checked {
     let records = check_arrays(plan.header())?;
     check_strings(plan, bytes, records)?;
     check_shares(plan)?;

@@ -6,7 +6,6 @@
 
 use septum_plan::boot;
 
-use super::BuildError;
 use crate::board::Board;
 
 /// `ARM\x64`, at [`MAGIC_OFFSET`].
@@ -26,14 +25,8 @@ pub const ALIGNMENT: u64 = 2 << 20;
 /// Flags: little-endian, 4 KiB pages, near the start of RAM.
 pub const FLAGS_STATIC: u64 = 0b0010;
 
-/// Whether the load address is one that the header can ask for: 2 MiB aligned, not below the start of RAM.
-pub(super) fn check_load(board: &Board) -> Result<(), BuildError> {
-    let fits = board.load.is_aligned(ALIGNMENT) && board.load.get() >= base(board);
-    fits.then_some(()).ok_or(BuildError::LoadAddress(board.load))
-}
-
 /// Fills the header in `image`'s first bytes, the code words apart.
-pub(super) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
+pub(crate) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
     const _: () = assert!(MAGIC_OFFSET + MAGIC.len() <= boot::OFFSET);
     image[TEXT_OFFSET..boot::OFFSET].fill(0);
     for (offset, value) in [(TEXT_OFFSET, text_offset_of(board)), (IMAGE_SIZE, memory_bytes), (FLAGS, FLAGS_STATIC)] {
@@ -43,12 +36,12 @@ pub(super) fn write(image: &mut [u8], board: &Board, memory_bytes: u64) {
 }
 
 /// Whether `image` starts with such a header.
-pub(super) fn is_present(image: &[u8]) -> bool {
+pub(crate) fn is_present(image: &[u8]) -> bool {
     image.get(MAGIC_OFFSET..).is_some_and(|rest| rest.starts_with(&MAGIC))
 }
 
 /// Checks the fields that do not depend on the board; the error names the field.
-pub(super) fn check(image: &[u8], memory_bytes: u64) -> Result<(), &'static str> {
+pub(crate) fn check(image: &[u8], memory_bytes: u64) -> Result<(), &'static str> {
     if field(image, FLAGS) != Some(FLAGS_STATIC) {
         return Err("flags field");
     }
@@ -74,6 +67,6 @@ fn field(image: &[u8], offset: usize) -> Option<u64> {
 }
 
 /// The 2 MiB boundary at or below the start of RAM.
-fn base(board: &Board) -> u64 {
+pub(crate) fn base(board: &Board) -> u64 {
     board.ram.first().map_or(0, |bank| bank.start.get()) & !(ALIGNMENT - 1)
 }
