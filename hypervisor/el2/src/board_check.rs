@@ -65,7 +65,7 @@ fn report_core(index: u16, mismatch: Mismatch) -> Refused {
 }
 
 /// Whether this core has the interrupt controller that `plan` says, so that its virtual interface may be touched. For
-/// [`percpu::init`](crate::percpu::init): there is no log yet, and [`core`] and [`distributor`] say the rest.
+/// `start::set_up`: there is no log yet, and [`core()`] and [`distributor`] say the rest.
 pub fn has_planned_gic(plan: &Plan<'static>) -> bool {
     match plan.gic() {
         GicVersion::V2 => identity::distributor_fits(GicVersion::V2, pidr2(plan)),

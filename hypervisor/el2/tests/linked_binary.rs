@@ -11,7 +11,7 @@ use std::collections::btree_map::{BTreeMap, Entry};
 use std::path::Path;
 use std::process::Command;
 
-use object::{Object, ObjectSection, ObjectSymbol, SymbolKind};
+use object::{Object, ObjectSection, ObjectSegment, ObjectSymbol, SymbolKind};
 
 /// Where execution comes in: the boot stub calls these two through the addresses that it holds.
 const BOOT: [&str; 2] = ["5start7primary", "5start9secondary"];
@@ -142,6 +142,27 @@ fn the_graph_sees_the_boot_path_s_panics() {
     let graph = Graph::new(&elf);
     let from = graph.reachable(graph.named(&BOOT));
     assert!(from.len() > 20, "the boot path calls {} functions", from.len());
+}
+
+/// Most bytes of code and read-only data, in whole pages: every board keeps them in memory for good.
+const CODE_AND_READ_ONLY_BYTES: u64 = 64 << 10;
+
+#[test]
+fn code_and_read_only_data_stay_in_their_budget_and_nothing_is_writable_and_executable() {
+    let binary = binary();
+    let elf = object::File::parse(&*binary).unwrap();
+    let flags = |segment: &object::Segment<'_, '_>| match segment.flags() {
+        object::SegmentFlags::Elf { p_flags, .. } => p_flags,
+        other => panic!("{other:?}"),
+    };
+    let writable = |flags: object::elf::ProgramFlags| flags.contains(object::elf::PF_W);
+    let segments: Vec<_> = elf.segments().map(|segment| (flags(&segment), segment.size())).collect();
+    assert!(segments.iter().any(|(flags, _)| writable(*flags)), "the flags are not read: {segments:?}");
+    let both = segments.iter().any(|(flags, _)| writable(*flags) && flags.contains(object::elf::PF_X));
+    assert!(!both, "writable and executable: {segments:?}");
+    let bytes: u64 =
+        segments.iter().filter(|(flags, _)| !writable(*flags)).map(|(_, size)| size.next_multiple_of(4096)).sum();
+    assert!(bytes <= CODE_AND_READ_ONLY_BYTES, "{bytes} bytes of code and read-only data: {segments:?}");
 }
 
 /// Whether `instruction` accesses memory: loads and stores (Arm ARM C4.1.66, op0 x1x0).

@@ -4,7 +4,7 @@
 //! * [`record`]: the plan proper, `#[repr(C)]` records that refer to each other by offset and index, never by pointer;
 //! * [`plan`]: the checked view of a plan's bytes ([`Plan::parse`]), the only way to read one;
 //! * [`space`]: EL2's virtual address space;
-//! * [`seal`]: the hash over boot block, plan, tables and payloads;
+//! * [`seal`](mod@seal): the hash over boot block, plan, tables and payloads;
 //! * [`frames`]: register frames of interrupt controllers and consoles, and which of them EL2 emulates where;
 //! * [`affinity`]: the affinities of a partition's virtual cores;
 //! * [`call`]: the numbers of the calls that a partition may make.

@@ -1,13 +1,13 @@
 //! Runtime for Rust partitions at EL1: start, vectors, console, defmt, exit.
 //!
-//! A partition's `main.rs` names its function in [`entry!`]; its `build.rs` calls [`build::link`]. The function gets
+//! A partition's `main.rs` names its function in [`entry!`]; its `build.rs` calls `build::link`. The function gets
 //! the partition's `args` string and may return, which ends the partition (PSCI SYSTEM_OFF).
 //!
-//! With the feature `embassy`, [`embassy`] runs futures by the virtual timer.
+//! With the feature `embassy`, `embassy` runs futures by the virtual timer.
 //!
-//! `unsafe` lives in these modules only: `start` (assembly, the call of the entry), [`cores`] (its symbol),
-//! [`hypercall`] (HVC and SMC), [`registers`] (system registers), [`interrupt`] (the GIC's frames), [`pl011`] and
-//! [`probe`] (accesses at addresses that the caller answers for), `critical`, `logger` and [`embassy`] (traits and tables
+//! `unsafe` lives in these modules only: `start` (assembly, the call of the entry), `cores` (its symbol),
+//! `hypercall` (HVC and SMC), `registers` (system registers), `interrupt` (the GIC's frames), `pl011` and
+//! `probe` (accesses at addresses that the caller answers for), `critical`, `logger` and `embassy` (traits and tables
 //! that are unsafe to provide). On the host the modules that name registers are absent, the others are tested.
 #![cfg_attr(target_os = "none", no_std)]
 

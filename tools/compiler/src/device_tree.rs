@@ -1,6 +1,6 @@
 //! The device tree that a guest is given: what its partition has, at the addresses where it sees it, and nothing else.
 //!
-//! [`generate`] makes one; [`check`] judges one that the user brings. Facts come from the checked board and partition only. Bindings: the Devicetree Specification 0.4 and Linux's
+//! [`generate`] makes one; [`check()`] judges one that the user brings. Facts come from the checked board and partition only. Bindings: the Devicetree Specification 0.4 and Linux's
 //! Documentation/devicetree/bindings.
 
 mod build;

@@ -71,7 +71,7 @@ pub enum Command {
         /// As JSON
         #[arg(long, conflicts_with = "compare")]
         json: bool,
-        /// Show what has changed since an earlier `--json`
+        /// Show what has changed since an earlier `--json`; fails if something costs more, boot apart
         #[arg(long, value_name = "FILE")]
         compare: Option<PathBuf>,
     },

@@ -33,9 +33,8 @@ const OPERATIONS: [&str; 6] = ["gicv3-one", "gicv3-two", "gicv3-console", "gicv2
 const BOOTS: [&str; 5] = ["gicv3-one", "gicv3-large", "gicv3-scrub", "gicv3-two", "gicv2-one"];
 /// The one whose written pages are counted: two cores.
 const PAGES: &str = "gicv3-two";
-/// Shipped configurations whose boot is counted, one for each board that has a twin.
-const BOARDS: [&str; 6] =
-    ["virt-hello", "virt-gicv2-hello", "virt-48-hello", "rpi4-hello", "imx8mp-hello", "imx8mm-hello"];
+/// How the names of the shipped configurations end whose boot is counted: one for each board, as far as it has a twin.
+const BOARDS: &str = "-hello.toml";
 
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +56,14 @@ pub enum BenchError {
         /// The configuration.
         config: String,
     },
+    /// Something costs more than it did.
+    #[error("more than in `{path}`: {}", rows.join(", "))]
+    Grown {
+        /// The figures of before.
+        path: PathBuf,
+        /// What has grown.
+        rows: Vec<String>,
+    },
     /// A file cannot be used.
     #[error("`{path}`: {reason}")]
     File {
@@ -70,16 +77,23 @@ pub enum BenchError {
 /// Measures everything and prints it: as a table, as JSON, or beside what `compare`, an earlier JSON, holds.
 ///
 /// # Errors
-/// Something cannot be built or run, or `compare` cannot be read.
+/// Something cannot be built or run, `compare` cannot be read, or something costs more than it says (boot apart).
 pub fn run(tree: &Path, json: bool, compare: Option<&Path>) -> Result<(), Failure> {
-    let before = compare.map(read).transpose().map_err(Failure::input)?;
+    let before = compare.map(|path| read(path).map(|before| (path, before))).transpose().map_err(Failure::input)?;
     let report = measure(tree)?;
     match (json, before) {
         (true, _) => output::show(report.to_json())?,
-        (false, Some(before)) => output::show(report.compared_with(&before))?,
+        (false, Some((path, before))) => compare_with(&report, path, &before)?,
         (false, None) => output::show(report)?,
     }
     Ok(())
+}
+
+fn compare_with(report: &Report, path: &Path, before: &Report) -> Result<(), Failure> {
+    output::show(report.compared_with(before))?;
+    let rows = report.grown_since(before);
+    let grown = || Failure::input(BenchError::Grown { path: path.to_owned(), rows: rows.clone() });
+    rows.is_empty().then_some(()).ok_or_else(grown)
 }
 
 fn read(path: &Path) -> Result<Report, BenchError> {
@@ -101,14 +115,26 @@ fn measure(tree: &Path) -> Result<Report, Failure> {
         report.extend(name, boot::measure(&prepared).map_err(Failure::input)?);
         report.extend(name, size::tables(&prepared).map_err(Failure::input)?);
     }
-    for name in BOARDS {
+    for name in boards(tree)? {
         setup::say(&format!("boot: {name}"));
-        let prepared = Prepared::new(tree, &Path::new("configs").join(name).with_extension("toml"))?;
-        report.extend(name, boot::measure(&prepared).map_err(Failure::input)?);
+        if let Some(prepared) = Prepared::with_twin(tree, &Path::new("configs").join(&name).with_extension("toml"))? {
+            report.extend(&name, boot::measure(&prepared).map_err(Failure::input)?);
+        }
     }
     setup::say(&format!("pages that EL2 writes: {PAGES}"));
     let prepared = own(PAGES)?;
     report.extend(PAGES, pages::measure(&prepared).map_err(Failure::input)?);
     report.extend("el2", size::binary(&prepared.built.el2).map_err(Failure::input)?);
     Ok(report)
+}
+
+/// The shipped configurations of [`BOARDS`], by name.
+fn boards(tree: &Path) -> Result<Vec<String>, Failure> {
+    let folder = tree.join("configs");
+    let unusable = |error: io::Error| BenchError::File { path: folder.clone(), reason: error.to_string() };
+    let entries = std::fs::read_dir(&folder).map_err(unusable).map_err(Failure::environment)?;
+    let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());
+    let mut names: Vec<_> = names.filter(|name| name.ends_with(BOARDS)).collect();
+    names.sort();
+    Ok(names.iter().map(|name| name.trim_end_matches(".toml").to_owned()).collect())
 }

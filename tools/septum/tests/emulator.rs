@@ -1,4 +1,4 @@
-//! Configurations on their boards' QEMU twins: program in, decoded log out.
+//! Configurations on the emulator, as their boards' twins: program in, decoded log out.
 //!
 //! Each test is data: a configuration of configs/, what is typed, lines that must be in the decoded log, in any order,
 //! and texts that must not. A test's name is the claim that it proves. How to add one: tools/septum/README.md.

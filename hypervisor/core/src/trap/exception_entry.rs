@@ -10,7 +10,7 @@ const PAN: u64 = 1 << 22;
 const SSBS: u64 = 1 << 12;
 const MASKED: u64 = 0xf << 6;
 const EL1H: u64 = 0b0101;
-/// M[4]: AArch32. M[3:2]: the exception level. M[0]: SP_ELx.
+/// `M[4]`: AArch32. `M[3:2]`: the exception level. `M[0]`: SP_ELx.
 const AARCH32: u64 = 1 << 4;
 const LEVEL: u64 = 0b11 << 2;
 const OWN_STACK: u64 = 1;

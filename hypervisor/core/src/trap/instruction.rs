@@ -11,7 +11,7 @@ pub const A64_BYTES: u64 = 4;
 pub const STEP: u64 = 1 << 21;
 /// PSTATE.BTYPE in AArch64: what kind of branch came before. Every instruction that is no branch clears it (D8.4.5).
 pub const BRANCH_TYPE: u64 = 0b11 << 10;
-/// PSTATE.M[4]: AArch32.
+/// `PSTATE.M[4]`: AArch32.
 const AARCH32: u64 = 1 << 4;
 /// ESR_EL2.IL: the instruction has 32 bits, not 16.
 const LONG: u64 = 1 << 25;
@@ -25,8 +25,8 @@ pub const fn finish(pc: u64, pstate: u64, esr: u64) -> (u64, u64) {
     (pc.wrapping_add(bytes), pstate)
 }
 
-/// PSTATE.IT of AArch32, which says how the next instructions of an IT block are conditional: bits 15:10 are IT[7:2], bits
-/// 26:25 are IT[1:0]. All zero outside such blocks, and in A32 (J1.2.2, AArch32.ITAdvance).
+/// PSTATE.IT of AArch32, which says how the next instructions of an IT block are conditional: bits 15:10 are `IT[7:2]`, bits
+/// 26:25 are `IT[1:0]`. All zero outside such blocks, and in A32 (J1.2.2, AArch32.ITAdvance).
 const fn advance_it(pstate: u64) -> u64 {
     let it = pstate >> 8 & 0xfc | pstate >> 25 & 0b11;
     let next = if it & 0b111 == 0 { 0 } else { it & 0xe0 | it << 1 & 0x1f };

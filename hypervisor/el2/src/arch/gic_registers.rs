@@ -153,10 +153,10 @@ pub fn list_registers() -> u32 {
     ((vtr() & 0xf) as u32).wrapping_add(1)
 }
 
-/// ICH_LR<n>_EL2 are sixteen registers, named in the instruction: one arm for each.
+/// `ICH_LR<n>_EL2` are sixteen registers, named in the instruction: one arm for each.
 macro_rules! list_registers {
     ($($number:literal $encoding:literal,)*) => {
-        /// ICH_LR<index>_EL2; 0 for what is no list register.
+        /// `ICH_LR<index>_EL2`; 0 for what is no list register.
         #[inline(never)]
         pub fn read_list_register(index: u32) -> u64 {
             let mut value = 0;
@@ -170,7 +170,7 @@ macro_rules! list_registers {
             value
         }
 
-        /// Writes ICH_LR<index>_EL2; nothing for what is no list register.
+        /// Writes `ICH_LR<index>_EL2`; nothing for what is no list register.
         #[inline(never)]
         pub fn write_list_register(index: u32, value: u64) {
             match index {

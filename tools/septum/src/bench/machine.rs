@@ -32,13 +32,22 @@ impl Prepared {
     /// # Errors
     /// It cannot be built, its board has no twin, or the emulator cannot be had.
     pub fn new(tree: &Path, config: &Path) -> Result<Self, Failure> {
+        let no_twin = || Failure::input(BenchError::NoTwin { config: config.display().to_string() });
+        Self::with_twin(tree, config)?.ok_or_else(no_twin)
+    }
+
+    /// Builds `config`, a path in `tree`; `None` if its board has no twin.
+    ///
+    /// # Errors
+    /// It cannot be built, or the emulator cannot be had.
+    pub fn with_twin(tree: &Path, config: &Path) -> Result<Option<Self>, Failure> {
         let folder = tree.join("target/septum/bench").join(build::name(config));
         let built = build::build(tree, &tree.join(config), &folder)?;
+        let Some(twin) = &built.system.board.twin else { return Ok(None) };
         let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
-        let config = config.display().to_string();
-        let Some(twin) = &built.system.board.twin else { return Err(Failure::input(BenchError::NoTwin { config })) };
         let device_tree = device_tree(tree, &built.system.board.name, twin)?;
-        Ok(Self { config, folder, built, emulator, device_tree })
+        let config = config.display().to_string();
+        Ok(Some(Self { config, folder, built, emulator, device_tree }))
     }
 
     /// Starts the twin with more `arguments`, our end of the serial lines `serials`, and its stderr taken if `stderr`.

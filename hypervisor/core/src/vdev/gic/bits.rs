@@ -3,7 +3,7 @@
 //! A register of the guest's is answered in one step: the physical register under the mask of what the guest has, and
 //! the software state of SGIs and of interrupts that EL2 makes. Set and clear registers need no lock, because a zero bit
 //! changes nothing. What EL2 has acknowledged for the guest and the guest has not is active physically and pending to the
-//! guest; [`Vgic::held`] tells the two apart for the own core.
+//! guest; `Vgic::held` tells the two apart for the own core.
 
 use core::sync::atomic::{AtomicU32, Ordering::Acquire, Ordering::Relaxed};
 

@@ -100,7 +100,7 @@ impl<H: Hardware> Vgic<'_, H> {
         }
     }
 
-    /// GICD_ICFGR<index>, read; SGIs are edge-triggered.
+    /// `GICD_ICFGR<index>`, read; SGIs are edge-triggered.
     pub fn configuration(&self, vcpu: usize, index: u32) -> u32 {
         let register = offset::word(offset::ICFGR, index);
         match index {
@@ -118,7 +118,7 @@ impl<H: Hardware> Vgic<'_, H> {
         self.hardware.mailbox(0).map_or(0, |shared| shared.made.edge.load(Relaxed))
     }
 
-    /// GICD_ICFGR<index>, written. Private interrupts are what they are (IHI 0069H 12.9.9 allows that).
+    /// `GICD_ICFGR<index>`, written. Private interrupts are what they are (IHI 0069H 12.9.9 allows that).
     pub fn set_configuration(&mut self, index: u32, value: u32) {
         if index < 2 {
             return;

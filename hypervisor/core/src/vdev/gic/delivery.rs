@@ -36,7 +36,7 @@ impl<H: Hardware> Vgic<'_, H> {
     }
 
     /// Whether an interrupt is pending for the guest, whatever it masks. If one is, so is a list register: what waits makes
-    /// way for nothing less ([`Vgic::victim`]).
+    /// way for nothing less (`Vgic::victim`).
     pub fn is_pending(&self) -> bool {
         self.used().any(|index| self.hardware.get(index).is_pending())
     }

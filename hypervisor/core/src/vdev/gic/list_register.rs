@@ -1,6 +1,6 @@
 //! One list register's content, and the interface to a core's set of them.
 //!
-//! EL2 works with GICv3's layout (ICH_LR<n>_EL2, IHI 0069H 12.4.10) on both versions; [`ListRegister::v2`] and
+//! EL2 works with GICv3's layout (`ICH_LR<n>_EL2`, IHI 0069H 12.4.10) on both versions; [`ListRegister::v2`] and
 //! [`ListRegister::from_v2`] turn it into GICH_LRn's (IHI 0048B 5.3.8) and back. A GICv2 SGI's source rides in the
 //! lowest bits of the physical INTID, as it does there.
 

@@ -31,7 +31,7 @@ pub struct Peers<'a> {
 }
 
 impl<'a> Peers<'a> {
-    /// Where [`Peers::allowed`] lies, for the vectors.
+    /// Where `allowed` lies, for the vectors.
     pub const ALLOWED_OFFSET: usize = core::mem::offset_of!(Self, allowed);
 
     /// The peers of the virtual core that has mailbox `own`: those of virtual cores 0 to 15 that `others` gives.
