@@ -6,7 +6,7 @@
 //! registers never hold one virtual INTID, which the architecture leaves UNPREDICTABLE.
 //!
 //! A virtual core has an interrupt pending only while it is on and the interrupt is enabled and goes there. Whoever changes
-//! one of the three has it [recalled](Vgic::recall). A core that is off may have interrupts parked, and nothing else.
+//! one of the three has it recalled (`Vgic::recall`). A core that is off may have interrupts parked, and nothing else.
 
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 
