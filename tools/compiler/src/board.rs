@@ -169,6 +169,8 @@ pub struct Device {
     pub bus_master: bool,
     /// What of physical memory its driver can hand it, where that is not all.
     pub dma_reach: Option<PaSpan>,
+    /// Whether whoever has it can reset the whole board, and every partition with it.
+    pub resets_board: bool,
     /// Device-tree `compatible` strings, for generated trees.
     pub compatible: Vec<String>,
 }

@@ -42,6 +42,21 @@ fn memory_beyond_a_bus_master_s_reach_is_remarked_upon() {
     assert_eq!(remarks("0x4000_0000", "pcie"), [""; 0], "within 3 GiB");
 }
 
+#[test]
+fn a_device_that_resets_the_board_is_remarked_upon() {
+    let of = |device: &str| {
+        let text = format!(
+            "board = \"imx8mp-evk\"\n[partition.a]\ncpus = [0]\nimage = {{ guest = \"u-boot-qemu_arm64\" }}\nentry = 0x5000_0000\n\
+             memory.ram = {{ ipa = 0x5000_0000, size = \"2MiB\", access = \"rwx\" }}\ndevices = [\"{device}\"]\n"
+        );
+        let config = SourceFile { name: "test.toml".into(), text };
+        check(&config, &files::shipped(files::root())).unwrap_or_else(|problems| panic!("{problems}")).remarks
+    };
+    let remark = "line 7: device `wdog1` lets partition `a` reset the whole board, and every partition with it";
+    assert_eq!(of("wdog1"), [remark]);
+    assert_eq!(of("uart3"), [""; 0]);
+}
+
 /// The remarks on a partition with `device` and 2 MiB of memory at `place`.
 fn remarks(place: &str, device: &str) -> Vec<String> {
     let text = format!(

@@ -65,6 +65,8 @@ pub(super) struct RawDevice {
     pub interrupts: Vec<Spanned<u32>>,
     pub bus_master: bool,
     pub dma_reach: Option<Spanned<Range>>,
+    /// `resets-board`.
+    pub resets_board: bool,
     pub compatible: Vec<String>,
     pub uart: Option<Uart>,
 }
@@ -187,6 +189,7 @@ fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems)
     let interrupts = table.optional::<Vec<Spanned<u32>>>("interrupts", problems);
     let bus_master = table.optional("bus-master", problems).is_some_and(|flag| flag.value);
     let dma_reach = table.optional("dma-reach", problems);
+    let resets_board = table.optional("resets-board", problems).is_some_and(|flag| flag.value);
     let compatible = table.optional::<Vec<Spanned<String>>>("compatible", problems);
     let uart = read_uart(&mut table, problems);
     table.close(problems);
@@ -195,6 +198,7 @@ fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems)
         interrupts: interrupts.map_or(Vec::new(), |list| list.value),
         bus_master,
         dma_reach,
+        resets_board,
         compatible: compatible.map_or(Vec::new(), |list| values(list.value)),
         uart,
         name,

@@ -114,6 +114,7 @@ fn device(raw: RawDevice) -> Device {
         interrupts: values(raw.interrupts),
         bus_master: raw.bus_master,
         dma_reach: raw.dma_reach.as_ref().map(span),
+        resets_board: raw.resets_board,
         compatible: raw.compatible,
     }
 }

@@ -6,7 +6,7 @@ use septum_stage2::{Ipa, Pa};
 use super::draft::{Draft, Payload};
 use super::image::{self, Fitted, View};
 use super::reserve::{Placed, geometry};
-use super::{dma, linux, tree};
+use super::{devices, dma, linux, tree};
 use crate::board::{Board, Console};
 use crate::problem::Problems;
 use crate::raw::config::PhysicalTimer;
@@ -36,6 +36,7 @@ pub(super) fn system(
     }
     let mut remarks = judged.remarks;
     remarks.extend(dma::remarks(&partitions, board));
+    remarks.extend(devices::remarks(&partitions, board));
     let (config, board, el2) = (config.to_owned(), board.clone(), placed.el2);
     Some(System { config, config_name, board, console, el2, partitions, remarks })
 }

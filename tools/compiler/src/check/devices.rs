@@ -13,6 +13,7 @@ use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::raw::suggest;
 use crate::source::Span;
+use crate::system;
 
 /// The devices of `raw` that the board has; the others are reported, as are rights that no device gives.
 pub(super) fn resolve<'a>(raw: &'a Partition, board: &'a Board, problems: &mut Problems) -> Vec<Given<'a>> {
@@ -362,4 +363,22 @@ fn shared_with_masters(
         },
     };
     Some(Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help))
+}
+
+/// What is to be said of devices that act on the whole board: tables cannot hold back what they do.
+pub(super) fn remarks(partitions: &[system::Partition], board: &Board) -> Vec<String> {
+    let resets = |name: &&String| board.devices.iter().any(|device| device.name == **name && device.resets_board);
+    let of_partition = |partition: &system::Partition| {
+        let regions = partition.regions.iter();
+        let found =
+            regions.flat_map(|region| region.devices.iter().filter(resets).map(|name| (region.line, name.clone())));
+        let say = |(line, device)| {
+            format!(
+                "line {line}: device `{device}` lets partition `{}` reset the whole board, and every partition with it",
+                partition.name
+            )
+        };
+        found.map(say).collect::<Vec<_>>()
+    };
+    partitions.iter().flat_map(of_partition).collect()
 }

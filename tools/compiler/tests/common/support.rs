@@ -58,6 +58,7 @@ fn uart(name: &str, start: u64, interrupt: u32) -> Device {
         interrupts: vec![interrupt],
         bus_master: false,
         dma_reach: None,
+        resets_board: false,
         compatible: vec!["arm,pl011".to_owned()],
     }
 }
