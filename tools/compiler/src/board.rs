@@ -9,7 +9,8 @@ mod room;
 use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::{Granule, Pa, PaRange};
 
-pub use read::{Wanted, read};
+pub use raw::Wanted;
+pub use read::read;
 pub use registers::REDISTRIBUTOR_BYTES;
 
 /// A half-open range of physical memory.

@@ -10,14 +10,18 @@ mod cores;
 mod devices;
 mod dma;
 mod draft;
+mod fetch;
 mod files;
+mod fit;
 mod granule;
-mod image;
 mod linux;
 mod memory;
+mod payload;
 mod physical;
 mod ram;
+mod requests;
 mod reserve;
+mod resolve;
 mod room;
 mod seen;
 mod sweep;
@@ -35,6 +39,7 @@ use crate::source::{SourceFile, Span};
 use crate::system::System;
 use draft::{Draft, Payload};
 use files::Programs;
+use payload::OwnTree;
 
 /// Checks the configuration `config`, whose board, images and files come from `files`.
 ///
@@ -83,7 +88,7 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
         return None;
     };
     let console = board::console(&raw, &board, problems);
-    let draft = |raw| Draft::new(raw, granule::of(raw, &board), &board, problems);
+    let draft = |raw| resolve::partition(raw, granule::of(raw, &board), &board, problems);
     let mut drafts: Vec<_> = raw.partitions.iter().map(draft).collect();
     granule::check(&raw.partitions, &board, console.as_ref(), problems);
     seen::check(&drafts, &board, problems);
@@ -108,15 +113,15 @@ fn check_alone(raw: &Partition, programs: Programs<'_>, problems: &mut Problems)
     memory::resolve(raw, raw.granule.map_or(Granule::K4, |granule| granule.value), None, problems);
     tree::fetch(raw, programs, problems);
     match &raw.linux {
-        Some(linux) => drop(linux::fetch(raw, &linux.value, programs, problems)),
-        None => drop(image::fetch(raw, programs, problems)),
+        Some(linux) => drop(linux::files(raw, &linux.value, programs, problems)),
+        None => drop(fetch::image(raw, programs, problems)),
     }
 }
 
 /// Fetches what the partition runs.
 fn prepare(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut Problems) {
     draft.own_tree = tree::fetch(draft.raw, programs, problems);
-    draft.payload_bytes = draft.own_tree.as_ref().map_or(0, tree::OwnTree::bytes);
+    draft.payload_bytes = draft.own_tree.as_ref().map_or(0, OwnTree::bytes);
     match &draft.raw.linux {
         Some(linux) => prepare_linux(draft, &linux.value, programs, problems),
         None => prepare_image(draft, programs, problems),
@@ -124,14 +129,14 @@ fn prepare(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut Problem
 }
 
 fn prepare_linux(draft: &mut Draft<'_>, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) {
-    let Some(fetched) = linux::fetch(draft.raw, linux, programs, problems) else { return };
+    let Some(fetched) = linux::files(draft.raw, linux, programs, problems) else { return };
     draft.payload_bytes += fetched.bytes();
     draft.payload = Some(Payload::Linux(fetched));
 }
 
 /// Fetches an image, and fits it into its partition's memory where all of that has an IPA already.
 fn prepare_image(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut Problems) {
-    let Some(fetched) = image::fetch(draft.raw, programs, problems) else { return };
+    let Some(fetched) = fetch::image(draft.raw, programs, problems) else { return };
     draft.payload_bytes += fetched.bytes();
     if draft.memory.len() < draft.raw.memory.len() || draft.memory.is_empty() {
         // Some memory has been reported already: what would not fit says nothing.
@@ -139,7 +144,7 @@ fn prepare_image(draft: &mut Draft<'_>, programs: Programs<'_>, problems: &mut P
     }
     let ipas: Option<Vec<u64>> = draft.memory.iter().map(|memory| memory.ipa).collect();
     draft.payload = match ipas {
-        Some(ipas) => image::fit(draft, fetched, &assemble::views(draft, &ipas), problems).map(Payload::Fitted),
+        Some(ipas) => fit::fit(draft, fetched, &assemble::views(draft, &ipas), problems).map(Payload::Fitted),
         None => Some(Payload::Fetched(fetched)),
     };
 }

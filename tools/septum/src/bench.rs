@@ -17,9 +17,11 @@ mod size;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::check::TEXT_BYTES_MAX;
+
 use crate::failure::Failure;
-use crate::files::{self, TEXT_BYTES_MAX};
 use crate::output;
+use crate::regular_file;
 use crate::setup;
 use machine::Prepared;
 use report::Report;
@@ -98,7 +100,7 @@ fn compare_with(report: &Report, path: &Path, before: &Report) -> Result<(), Fai
 
 fn read(path: &Path) -> Result<Report, BenchError> {
     let unusable = |reason: String| BenchError::File { path: path.to_owned(), reason };
-    let text = files::read(path, TEXT_BYTES_MAX).map_err(|error| unusable(error.to_string()))?;
+    let text = regular_file::read(path, TEXT_BYTES_MAX).map_err(|error| unusable(error.to_string()))?;
     serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
 }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::check::{FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::inspect;
 use septum_compiler::report;
@@ -14,8 +15,8 @@ use sha2::{Digest, Sha256};
 use crate::cargo::Cargo;
 use crate::check::{self, Format};
 use crate::failure::Failure;
-use crate::files::{self, FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use crate::output;
+use crate::regular_file;
 
 /// The image's file name.
 pub const IMAGE: &str = "septum.img";
@@ -129,7 +130,7 @@ fn sums(outputs: &Outputs) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, OutputError> {
-    files::read(path, FILE_BYTES_MAX).map_err(io_error(path))
+    regular_file::read(path, FILE_BYTES_MAX).map_err(io_error(path))
 }
 
 /// Writes all files beside their final names first, and renames them when all are there.
@@ -145,7 +146,7 @@ fn write(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
 
 /// Removes what an earlier build has listed and this one does not make, such as ELFs of other partitions.
 fn remove_stale(out: &Path, outputs: &Outputs) -> Result<(), OutputError> {
-    let listed = files::read(&out.join(SUMS), TEXT_BYTES_MAX).unwrap_or_default();
+    let listed = regular_file::read(&out.join(SUMS), TEXT_BYTES_MAX).unwrap_or_default();
     let listed = String::from_utf8(listed).unwrap_or_default();
     let names = listed.lines().filter_map(|line| line.split_once("  ")).map(|(_, name)| name);
     let stale = names.filter(|name| !name.contains('/') && outputs.iter().all(|(made, _)| made != name));

@@ -4,11 +4,13 @@ use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 
 use septum_compiler::check;
+use septum_compiler::check::TEXT_BYTES_MAX;
 use septum_compiler::system::System;
 
 use crate::failure::Failure;
-use crate::files::{self, TEXT_BYTES_MAX, TreeFiles};
+use crate::files::TreeFiles;
 use crate::output;
+use crate::regular_file;
 
 /// How problems are shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -51,7 +53,7 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
-    let bytes = files::read(config, TEXT_BYTES_MAX)
+    let bytes = regular_file::read(config, TEXT_BYTES_MAX)
         .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
     let checked = check::check_bytes(&config.display().to_string(), bytes, &files);

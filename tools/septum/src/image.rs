@@ -3,14 +3,15 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::check::FILE_BYTES_MAX;
 use septum_compiler::inspect;
 use septum_compiler::report;
 use septum_compiler::verify::{self, Reached, Verified, VerifyError};
 
 use crate::build;
 use crate::failure::Failure;
-use crate::files::{self, FILE_BYTES_MAX};
 use crate::output;
+use crate::regular_file;
 
 /// Why an image is refused.
 #[derive(Debug, thiserror::Error)]
@@ -76,7 +77,7 @@ fn total(reached: &Reached) -> String {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, ImageError> {
-    files::read(path, FILE_BYTES_MAX).map_err(|source| ImageError::Read { path: path.to_owned(), source })
+    regular_file::read(path, FILE_BYTES_MAX).map_err(|source| ImageError::Read { path: path.to_owned(), source })
 }
 
 fn refused(path: &Path) -> impl FnOnce(VerifyError) -> ImageError {

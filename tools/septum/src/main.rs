@@ -19,6 +19,7 @@ mod image;
 mod log;
 mod output;
 mod process;
+mod regular_file;
 mod run;
 mod setup;
 mod tree;
@@ -33,12 +34,19 @@ use failure::Failure;
 fn main() -> ExitCode {
     let done = match Arguments::try_parse() {
         Ok(arguments) => dispatch(arguments.command),
-        Err(answer) => output::answer(&answer),
+        Err(answer) => show(&answer),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// Shows what clap answers in a command's place: help and version, or what is wrong with the command line.
+fn show(answer: &clap::Error) -> Result<(), Failure> {
+    let shown = output::answer(answer);
+    // As for all that goes to stderr, whether it could be shown or not.
+    if answer.use_stderr() { Err(Failure::Usage) } else { Ok(shown?) }
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {

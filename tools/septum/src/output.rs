@@ -5,8 +5,6 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use crate::failure::Failure;
-
 /// What was to be shown cannot be.
 #[derive(Debug, thiserror::Error)]
 pub enum OutputError {
@@ -51,14 +49,10 @@ pub fn tell(text: impl Display) {
 /// Shows what clap answers in a command's place: help and version on stdout, a usage error on stderr.
 ///
 /// # Errors
-/// It is a usage error. Nobody reads the help, or it cannot be written.
-pub fn answer(answer: &clap::Error) -> Result<(), Failure> {
-    let printed = answer.print().and_then(|()| io::stdout().flush());
-    match answer.use_stderr() {
-        // As for [`tell`], whether it could be printed or not.
-        true => Err(Failure::Usage),
-        false => Ok(printed.map_err(OutputError::from)?),
-    }
+/// Nobody reads it, or it cannot be written.
+pub fn answer(answer: &clap::Error) -> Result<(), OutputError> {
+    answer.print()?;
+    Ok(io::stdout().flush()?)
 }
 
 /// `what` as JSON for people and programs: indented, with a line's end.

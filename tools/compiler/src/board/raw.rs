@@ -4,10 +4,18 @@ use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::Granule;
 use toml::de::DeValue;
 
-use super::read::Wanted;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::{Range, Read, Table, Value, choice, suggest};
 use crate::source::{FileId, Span, Spanned};
+
+/// Who asked for the board, and in which variant.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// The board's name, and where the configuration gives it.
+    pub name: &'a Spanned<String>,
+    /// The variant, where the configuration gives one.
+    pub variant: Option<&'a Spanned<String>>,
+}
 
 /// A board's file, with the places of what it says.
 #[derive(Debug)]

@@ -3,20 +3,11 @@
 use septum_stage2::{Pa, PaRange};
 use toml::de::DeValue;
 
-use super::raw::{self, Named, Raw, RawDevice, RawGic, RawTwin, values};
+use super::raw::{self, Named, Raw, RawDevice, RawGic, RawTwin, Wanted, values};
 use super::{Board, CarveOut, Console, Core, Device, Gic, OtherTwin, PaSpan, Power, Twin, check};
 use crate::problem::Problems;
 use crate::raw::Range;
 use crate::source::{FileId, Spanned};
-
-/// Who asked for the board, and in which variant.
-#[derive(Clone, Copy, Debug)]
-pub struct Wanted<'a> {
-    /// The board's name, and where the configuration gives it.
-    pub name: &'a Spanned<String>,
-    /// The variant, where the configuration gives one.
-    pub variant: Option<&'a Spanned<String>>,
-}
 
 /// Bytes of the pages in which release addresses are set apart: EL2's own granule.
 const PAGE: u64 = 4096;

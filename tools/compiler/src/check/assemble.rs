@@ -4,9 +4,9 @@ use septum_plan::RegionKind;
 use septum_stage2::{Ipa, Pa};
 
 use super::draft::{Draft, Payload};
-use super::image::{self, Fitted, View};
+use super::payload::{Fitted, View};
 use super::reserve::{Placed, geometry};
-use super::{devices, dma, linux, tree};
+use super::{devices, dma, fit, linux, tree};
 use crate::board::{Board, Console};
 use crate::problem::Problems;
 use crate::raw::config::PhysicalTimer;
@@ -82,7 +82,7 @@ impl Assembly<'_> {
         let mut fitted = match payload {
             Payload::Linux(fetched) => return linux::place(self.draft, &fetched, self.board, partition, problems),
             Payload::Fitted(fitted) => fitted,
-            Payload::Fetched(fetched) => image::fit(self.draft, fetched, views, problems)?,
+            Payload::Fetched(fetched) => fit::fit(self.draft, fetched, views, problems)?,
         };
         tree::add(self.draft, &mut fitted, views, self.board, partition, problems)?;
         Some(fitted)

@@ -5,8 +5,8 @@
 
 use septum_plan::RegionKind;
 
-use super::draft::{Draft, Given, Memory, Pages};
-use super::reserve::{Index, Placed};
+use super::draft::{Draft, Given, Index, Memory, Pages};
+use super::reserve::Placed;
 use super::room;
 use crate::board::{Board, PaSpan};
 use crate::problem::show;

@@ -2,8 +2,7 @@
 
 use septum_stage2::Granule;
 
-use super::draft::Draft;
-use super::{devices, seen};
+use super::{devices, resolve, seen};
 use crate::board::{Board, Console};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
@@ -38,7 +37,7 @@ fn count(partitions: &[Partition], with: (usize, Granule), board: &Board, consol
     let granule = |index: usize, raw| if index == with.0 { with.1 } else { of(raw, board) };
     let drafts = partitions.iter().enumerate();
     let drafts: Vec<_> =
-        drafts.map(|(index, raw)| Draft::new(raw, granule(index, raw), board, &mut problems)).collect();
+        drafts.map(|(index, raw)| resolve::partition(raw, granule(index, raw), board, &mut problems)).collect();
     seen::check(&drafts, board, &mut problems);
     devices::check(&drafts, board, console, None, &mut problems);
     problems.len()

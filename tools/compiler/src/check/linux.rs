@@ -4,8 +4,8 @@ use septum_stage2::Access;
 
 use super::draft::Draft;
 use super::files::Programs;
-use super::image::{self, Fitted};
-use super::{Loaded, tree};
+use super::payload::{Fitted, LinuxFiles};
+use super::{Loaded, fetch, tree};
 use crate::board::Board;
 use crate::linux::{self, LinuxError, Part};
 use crate::payload::{HEADER_BYTES, LinuxImage, Payload};
@@ -17,28 +17,14 @@ use crate::raw::linux::Linux;
 use crate::source::{Span, Spanned};
 use crate::system::Partition;
 
-/// The files of a Linux guest.
-#[derive(Clone, Debug)]
-pub(super) struct Fetched {
-    kernel: LinuxImage,
-    initrd: Option<Vec<u8>>,
-}
-
-impl Fetched {
-    /// Bytes that they take in the image file, at most.
-    pub fn bytes(&self) -> u64 {
-        self.kernel.bytes.len() as u64 + self.initrd.as_ref().map_or(0, |initrd| initrd.len() as u64)
-    }
-}
-
 /// Fetches and recognises the files of `linux`. `None` has been reported.
-pub(super) fn fetch(raw: &Raw, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) -> Option<Fetched> {
+pub(super) fn files(raw: &Raw, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) -> Option<LinuxFiles> {
     let kernel = linux.kernel.as_ref().and_then(|kernel| fetch_kernel(raw, kernel, programs, problems));
     let initrd = match &linux.initrd {
-        Some(initrd) => Some(image::load(raw, Part::Initrd.name(), initrd, programs, problems)?.bytes),
+        Some(initrd) => Some(fetch::load(raw, Part::Initrd.name(), initrd, programs, problems)?.bytes),
         None => None,
     };
-    Some(Fetched { kernel: kernel?, initrd })
+    Some(LinuxFiles { kernel: kernel?, initrd })
 }
 
 fn fetch_kernel(
@@ -48,8 +34,8 @@ fn fetch_kernel(
     problems: &mut Problems,
 ) -> Option<LinuxImage> {
     let what = Part::Kernel.name();
-    let Loaded { bytes, .. } = image::load(raw, what, kernel, programs, problems)?;
-    let found = match image::read(raw, what, kernel, &bytes, problems)? {
+    let Loaded { bytes, .. } = fetch::load(raw, what, kernel, programs, problems)?;
+    let found = match fetch::read(raw, what, kernel, &bytes, problems)? {
         Payload::LinuxImage(image) => return Some(image),
         Payload::Elf(_) => "an ELF: the Image that boots is another file, arch/arm64/boot/Image of the kernel's build",
         Payload::Raw(bytes) if (bytes.len() as u64) < HEADER_BYTES => {
@@ -65,7 +51,7 @@ fn fetch_kernel(
 /// Places the guest in the memory of `partition`. `None` has been reported.
 pub(super) fn place(
     draft: &Draft<'_>,
-    fetched: &Fetched,
+    fetched: &LinuxFiles,
     board: &Board,
     partition: &Partition,
     problems: &mut Problems,

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Draft, Memory};
-use super::reserve::Index;
+use super::draft::{Draft, Index, Memory};
 use super::room::Instead;
 use super::sweep::{Claim, overlaps};
 use crate::board::{Board, CarveOut, PaSpan};

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::draft::{Draft, Memory};
+use super::draft::{Draft, Index, Memory};
 use super::memory::joined;
-use super::reserve::{self, Index};
+use super::requests;
 use crate::board::{Board, PaSpan};
 use crate::place::{self, Gap, Request};
 use crate::problem::show;
@@ -63,7 +63,7 @@ impl<'a> Instead<'a> {
     pub fn new(drafts: &'a [Draft<'a>], board: &'a Board, el2: PaSpan, movers: &BTreeMap<Index, u64>) -> Self {
         let indexes: Vec<_> = movers.keys().copied().collect();
         let free = free(drafts, board, el2, &indexes);
-        let (_, others) = reserve::requests(drafts, board);
+        let (_, others) = requests::requests(drafts, board);
         let placed = |anywhere: bool| {
             let own =
                 movers.iter().map(|(index, after)| request(drafts, board, *index, if anywhere { 0 } else { *after }));
@@ -101,7 +101,7 @@ fn needs_identity(draft: &Draft<'_>) -> bool {
 fn request(drafts: &[Draft<'_>], board: &Board, index: Index, after: u64) -> Request {
     let (draft, memory) = (&drafts[index.0], &drafts[index.0].memory[index.1]);
     let stays_seen = memory.raw.identity.is_none() || (memory.raw.pa.is_none() && !needs_identity(draft));
-    let mut request = reserve::request(draft, memory, memory.ipa.filter(|_| stays_seen), board);
+    let mut request = requests::request(draft, memory, memory.ipa.filter(|_| stays_seen), board);
     request.forbidden.insert(0, Gap { start: 0, end: after });
     request
 }

@@ -1,11 +1,9 @@
 //! Device trees: the user's own, judged by what its partition has, and those put beside an image.
 
-use dtoolkit::model::DeviceTree;
-
 use super::FileError;
 use super::draft::Draft;
 use super::files::Programs;
-use super::image::{self, Fitted, View};
+use super::payload::{Fitted, OwnTree, View};
 use crate::board::Board;
 use crate::device_tree::{self, Chosen, DeviceTreeError, Finding, Guest, Layout, Owner, Rule, TreeProblem};
 use crate::linux::TREE_BYTES_MAX;
@@ -14,22 +12,6 @@ use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition as Raw;
 use crate::source::{Span, Spanned};
 use crate::system::{Partition, Region};
-
-/// The user's own device tree.
-#[derive(Debug)]
-pub(super) struct OwnTree {
-    /// The file's bytes.
-    pub content: Vec<u8>,
-    tree: DeviceTree,
-    span: Span,
-}
-
-impl OwnTree {
-    /// Bytes that it takes in the image file, at most: what is put into it is counted apart.
-    pub fn bytes(&self) -> u64 {
-        self.content.len() as u64
-    }
-}
 
 /// Fetches and reads `raw`'s own tree, if it has one; what is wrong with it is reported.
 pub(super) fn fetch(raw: &Raw, programs: Programs<'_>, problems: &mut Problems) -> Option<OwnTree> {
@@ -286,7 +268,7 @@ pub(super) fn add(
     }
     let ipa = match ipa {
         Some(ipa) => fixed(fitted, views, ipa, tree),
-        None => image::put(fitted, views, tree),
+        None => fitted.put(views, tree),
     };
     if ipa.is_none() {
         let message = format!("no room for the device tree in the memory of partition `{}`", draft.name());
@@ -307,6 +289,6 @@ fn fixed(fitted: &mut Fitted, views: &[View<'_>], ipa: u64, bytes: Vec<u8>) -> O
     let end = ipa.checked_add(bytes.len() as u64)?;
     let inside = views.iter().any(|view| view.ipa <= ipa && end <= view.ipa + view.size);
     let clear = fitted.taken.iter().all(|(first, last)| end <= *first || *last <= ipa);
-    (inside && clear && ipa.is_multiple_of(8)).then(|| image::add(fitted, ipa, bytes))?;
+    (inside && clear && ipa.is_multiple_of(8)).then(|| fitted.add(ipa, bytes))?;
     Some(ipa)
 }

@@ -11,7 +11,9 @@ use defmt_decoder::{StreamDecoder, Table};
 use rustix::process::{Resource, Rlimit, setrlimit};
 use serde::{Deserialize, Serialize};
 
-use crate::files::{self, FILE_BYTES_MAX};
+use septum_compiler::check::FILE_BYTES_MAX;
+
+use crate::regular_file;
 
 /// Most bytes of address space that decoding may take.
 const MEMORY_MAX: u64 = 1 << 30;
@@ -130,8 +132,8 @@ impl Drop for Running {
 /// # Errors
 /// The ELF is no key, or a pipe is broken.
 pub fn serve(elf: &Path) -> Result<(), DecoderError> {
-    let bytes =
-        files::read(elf, FILE_BYTES_MAX).map_err(|source| DecoderError::Read { path: elf.to_owned(), source })?;
+    let bytes = regular_file::read(elf, FILE_BYTES_MAX)
+        .map_err(|source| DecoderError::Read { path: elf.to_owned(), source })?;
     let table = table_of(elf, &bytes)?;
     limit_memory()?;
     let mut decoder = table.new_stream_decoder();

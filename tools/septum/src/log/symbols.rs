@@ -6,7 +6,9 @@ use std::path::Path;
 use addr2line::Loader;
 use object::{Object as _, ObjectSegment as _};
 
-use crate::files::{self, FILE_BYTES_MAX};
+use septum_compiler::check::FILE_BYTES_MAX;
+
+use crate::regular_file;
 
 /// The symbols of one ELF.
 pub struct Symbols {
@@ -18,7 +20,7 @@ pub struct Symbols {
 impl Symbols {
     /// Reads `elf`; `None` if it cannot be read, as then nothing can be said about its addresses.
     pub fn load(elf: &Path) -> Option<Self> {
-        let bytes = files::read(elf, FILE_BYTES_MAX).ok()?;
+        let bytes = regular_file::read(elf, FILE_BYTES_MAX).ok()?;
         let loader = Loader::new(elf).ok()?;
         let file = object::File::parse(&*bytes).ok()?;
         let segments = file.segments().map(|segment| segment.address()..segment.address() + segment.size()).collect();

@@ -5,13 +5,14 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::check::FILE_BYTES_MAX;
 use septum_compiler::format::origin;
 use septum_compiler::format::reader::{ImageError, Reader};
 use septum_compiler::system::{Partition, System};
 use septum_compiler::verify;
 
 use crate::build::{self, Built};
-use crate::files::{self, FILE_BYTES_MAX};
+use crate::regular_file;
 
 /// Why an image is not run.
 #[derive(Debug, thiserror::Error)]
@@ -71,7 +72,7 @@ impl OtherImage {
     /// There is none, or it cannot be read.
     pub fn read(path: &Path) -> Result<Self, OtherImageError> {
         let path = path.to_owned();
-        match files::read(&path, FILE_BYTES_MAX) {
+        match regular_file::read(&path, FILE_BYTES_MAX) {
             Ok(bytes) => Ok(Self { path, bytes }),
             Err(source) => Err(OtherImageError::Read { path, source }),
         }
@@ -107,8 +108,9 @@ impl OtherImage {
     /// No ELF of EL2 is the image's.
     pub fn choose_keys(&self, built: &mut Built) -> Result<Vec<String>, OtherImageError> {
         let beside = self.path.with_file_name(build::EL2);
-        let is_key =
-            |path: &PathBuf| files::read(path, FILE_BYTES_MAX).is_ok_and(|elf| origin::is_el2_of(&elf, &self.bytes));
+        let is_key = |path: &PathBuf| {
+            regular_file::read(path, FILE_BYTES_MAX).is_ok_and(|elf| origin::is_el2_of(&elf, &self.bytes))
+        };
         let Some(el2) = [&beside, &built.el2].into_iter().find(|path| is_key(path)) else {
             let beside = if beside.is_file() { " and than `el2.elf` beside it" } else { "" };
             return Err(OtherImageError::NoKey { path: self.path.clone(), beside });
@@ -124,7 +126,8 @@ impl OtherImage {
         let own = partition.elf.take()?;
         let beside = self.path.with_file_name(build::program(&partition.name));
         let is_key = |path: &PathBuf| {
-            files::read(path, FILE_BYTES_MAX).is_ok_and(|elf| origin::is_program_of(&elf, reader, &partition.name))
+            regular_file::read(path, FILE_BYTES_MAX)
+                .is_ok_and(|elf| origin::is_program_of(&elf, reader, &partition.name))
         };
         partition.elf = [beside, own].into_iter().find(is_key);
         partition.elf.is_none().then(|| {

@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use septum_compiler::check::Loaded;
+use septum_compiler::check::{FILE_BYTES_MAX, Loaded};
 use septum_compiler::linux::initramfs;
 
 use super::apt::{Apt, AptError};
 use crate::cache::{Cache, CacheError, remove};
-use crate::files::{self, FILE_BYTES_MAX};
+use crate::regular_file;
 
 /// A guest's file: what configurations call it, and where Debian has it.
 #[derive(Debug)]
@@ -107,7 +107,8 @@ pub fn names() -> impl Iterator<Item = &'static str> {
 pub fn content(name: &str, say: &dyn Fn(&str)) -> Result<Option<Loaded>, GuestError> {
     let made = MADE.iter().find(|made| made.name == name);
     let Some(path) = obtain(name, say)? else { return Ok(None) };
-    let bytes = files::read(&path, FILE_BYTES_MAX).map_err(|source| CacheError::Io { path: path.clone(), source })?;
+    let bytes =
+        regular_file::read(&path, FILE_BYTES_MAX).map_err(|source| CacheError::Io { path: path.clone(), source })?;
     Ok(Some(match made {
         Some(made) => Loaded { bytes: (made.make)(&bytes), path },
         None => Loaded { bytes, path },

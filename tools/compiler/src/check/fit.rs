@@ -1,185 +1,18 @@
-//! What a partition runs: fetched, recognised, and fitted into its memory.
-
-use std::path::PathBuf;
+//! A partition's image, fitted into its memory.
 
 use septum_stage2::Access;
 
 use super::draft::Draft;
-use super::files::Programs;
-use super::{FileError, Files, Loaded};
-use crate::payload::{self, Elf, ElfSegment, LinuxImage, Payload, PayloadError};
+use super::payload::{Fetched, Fitted, View};
+use crate::payload::{Elf, ElfSegment, LinuxImage, Payload};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition;
-use crate::raw::image::Image;
-use crate::raw::suggest;
-use crate::source::{Span, Spanned};
+use crate::source::Span;
 use crate::system::Segment;
 
 /// The alignment of an arm64 Image's base, in bytes (Linux's arm64 booting.rst).
 const IMAGE_ALIGNMENT: u64 = 0x20_0000;
-/// The alignment of what the compiler itself puts into a partition's memory, in bytes.
-const PLACED_ALIGNMENT: u64 = 16;
-
-/// A file that has been recognised.
-#[derive(Clone, Debug)]
-pub(super) struct Fetched {
-    payload: Payload,
-    path: PathBuf,
-}
-
-impl Fetched {
-    /// Bytes that it takes in the image file, at most.
-    pub fn bytes(&self) -> u64 {
-        match &self.payload {
-            Payload::Elf(elf) => elf.segments.iter().map(|segment| segment.bytes.len() as u64).sum(),
-            Payload::LinuxImage(image) => image.bytes.len() as u64,
-            Payload::Raw(bytes) => bytes.len() as u64,
-        }
-    }
-}
-
-/// What is loaded into a partition, and how it starts.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Fitted {
-    /// Where the first core starts.
-    pub entry: u64,
-    /// What is loaded.
-    pub segments: Vec<Segment>,
-    /// What is in use: the segments, and what the program says that it takes besides. (first, one past the last)
-    pub taken: Vec<(u64, u64)>,
-    /// x0 to x3.
-    pub arguments: [u64; 4],
-    /// The ELF, where it is one.
-    pub elf: Option<PathBuf>,
-}
-
-/// A memory of a partition with its IPA known.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct View<'a> {
-    /// Its name.
-    pub name: &'a str,
-    /// First byte.
-    pub ipa: u64,
-    /// Bytes.
-    pub size: u64,
-    /// What the partition may do there.
-    pub access: Access,
-    /// Where the configuration asks for it.
-    pub span: Span,
-}
-
-impl View<'_> {
-    fn holds(&self, start: u64, size: u64) -> bool {
-        let inside = start.checked_sub(self.ipa).and_then(|offset| self.size.checked_sub(offset));
-        inside.is_some_and(|rest| size <= rest && (size > 0 || rest > 0))
-    }
-}
-
-/// Fetches and recognises a partition's image. `None` has been reported.
-pub(super) fn fetch(raw: &Partition, programs: Programs<'_>, problems: &mut Problems) -> Option<Fetched> {
-    let image = raw.image.as_ref()?;
-    let Loaded { bytes, path } = load(raw, "image", image, programs, problems)?;
-    let payload = read(raw, "image", image, &bytes, problems)?;
-    let payload = as_wanted(raw, payload, bytes);
-    check_keys(raw, &payload, problems);
-    Some(Fetched { payload, path })
-}
-
-/// `entry` makes raw bytes of a file whose header would say something else.
-fn as_wanted(raw: &Partition, payload: Payload, bytes: Vec<u8>) -> Payload {
-    match payload {
-        Payload::LinuxImage(_) if raw.entry.is_some() => Payload::Raw(bytes),
-        other => other,
-    }
-}
-
-/// What kind of file `bytes`, the `what` of a partition, is. `None` has been reported.
-pub(super) fn read(
-    raw: &Partition,
-    what: &str,
-    image: &Spanned<Image>,
-    bytes: &[u8],
-    problems: &mut Problems,
-) -> Option<Payload> {
-    payload::read(bytes).map_err(|error| problems.add(unfit(raw, what, image.span, &error))).ok()
-}
-
-/// The file `image`, the `what` of a partition. `None` has been reported.
-pub(super) fn load(
-    raw: &Partition,
-    what: &str,
-    image: &Spanned<Image>,
-    programs: Programs<'_>,
-    problems: &mut Problems,
-) -> Option<Loaded> {
-    let files = programs.files;
-    let (loaded, name) = match &image.value {
-        Image::Crate(name) => (files.partition(name), name),
-        Image::Path(path) => (files.file(path, programs.most()), path),
-        Image::Guest(name) => (files.guest(name), name),
-    };
-    let why = match loaded {
-        Ok(loaded) => return Some(loaded),
-        Err(FileError::Missing) => {
-            problems.add(missing(raw, what, image, name, files));
-            return None;
-        }
-        Err(FileError::Unreadable(why)) => why,
-        Err(FileError::TooLarge) => programs.too_large(),
-    };
-    let message = format!("the {what} `{name}` of partition `{}` cannot be had", raw.name.value);
-    problems.add(Problem::new(Code::ImageUnreadable, image.span, message).here(why));
-    None
-}
-
-fn missing(raw: &Partition, what: &str, image: &Spanned<Image>, name: &str, files: &dyn Files) -> Problem {
-    let (code, lacking, known) = match image.value {
-        Image::Crate(_) => (Code::UnknownPartition, "there is no partition crate", files.partitions()),
-        Image::Path(_) => (Code::ImageMissing, "there is no file", Vec::new()),
-        Image::Guest(_) => (Code::ImageMissing, "there is no guest", files.guests()),
-    };
-    let help = match suggest(name, known.iter().map(String::as_str)) {
-        Some(near) => format!("did you mean `{near}`?"),
-        None if matches!(image.value, Image::Path(_)) => "paths are relative to the configuration".into(),
-        None if matches!(image.value, Image::Guest(_)) => format!("guests: {}", show::list(&known)),
-        None => format!("crates: {}; a file's path has a `/` or a `.`", show::list(&known)),
-    };
-    let message = format!("{lacking} `{name}`");
-    Problem::new(code, image.span, message).here(format!("{what} of partition `{}`", raw.name.value)).help(help)
-}
-
-fn unfit(raw: &Partition, what: &str, span: Span, error: &PayloadError) -> Problem {
-    let code = match error {
-        PayloadError::Empty => Code::ImageEmpty,
-        PayloadError::Machine(_) | PayloadError::BigEndian => Code::ImageNotAArch64,
-        _ => Code::ImageMalformed,
-    };
-    let message = format!("the {what} of partition `{}` cannot be run", raw.name.value);
-    Problem::new(code, span, message).here(error.to_string())
-}
-
-fn check_keys(raw: &Partition, payload: &Payload, problems: &mut Problems) {
-    let Some(image) = &raw.image else { return };
-    if let Payload::Raw(_) = payload {
-        if raw.entry.is_none() {
-            let message = format!("the image of partition `{}` does not say where it starts", raw.name.value);
-            let problem = Problem::new(Code::RawWithoutEntry, image.span, message).here("neither ELF nor arm64 Image");
-            problems
-                .add(problem.help(
-                    "add `entry = ..`, the IPA of its first instruction, and `load` if it is not its first byte",
-                ));
-        }
-        return;
-    }
-    let load = if matches!(payload, Payload::Elf(_)) { raw.load } else { None };
-    for (key, value) in [("entry", raw.entry), ("load", load)] {
-        let Some(value) = value else { continue };
-        let message = format!("`{key}` of partition `{}` contradicts its image", raw.name.value);
-        let problem = Problem::new(Code::EntryNotAllowed, value.span, message).here("leave it out");
-        problems.add(problem.label(image.span, "an ELF says itself where it goes and starts"));
-    }
-}
 
 /// Fits what was fetched into `views`, the partition's memory by rising IPA; every problem is reported.
 pub(super) fn fit(draft: &Draft<'_>, fetched: Fetched, views: &[View<'_>], problems: &mut Problems) -> Option<Fitted> {
@@ -364,7 +197,7 @@ impl Fit<'_> {
     /// Puts the `args` string into memory: x0 is its IPA, x1 its length.
     fn arguments(&self, fitted: &mut Fitted, problems: &mut Problems) {
         let Some(args) = self.raw.args.as_ref().filter(|args| !args.value.is_empty()) else { return };
-        match put(fitted, self.views, args.value.as_bytes().to_vec()) {
+        match fitted.put(self.views, args.value.as_bytes().to_vec()) {
             Some(ipa) => fitted.arguments = [ipa, args.value.len() as u64, 0, 0],
             None => {
                 let message = format!("no room for the arguments in the memory of partition `{}`", self.raw.name.value);
@@ -377,34 +210,4 @@ impl Fit<'_> {
 fn both(one: Access, other: Access) -> Access {
     let (write, execute) = (one.write || other.write, one.execute || other.execute);
     Access { read: true, write, execute }
-}
-
-/// Puts `bytes` at the highest free place of the memory that holds the entry, else of another; where.
-pub(super) fn put(fitted: &mut Fitted, views: &[View<'_>], bytes: Vec<u8>) -> Option<u64> {
-    let size = bytes.len() as u64;
-    let home = views.iter().filter(|view| view.holds(fitted.entry, 4));
-    let others = views.iter().filter(|view| !view.holds(fitted.entry, 4));
-    let ipa = home.chain(others).find_map(|view| highest_free(view, &fitted.taken, size))?;
-    add(fitted, ipa, bytes);
-    Some(ipa)
-}
-
-/// Adds a segment whose place is known to be free.
-pub(super) fn add(fitted: &mut Fitted, ipa: u64, bytes: Vec<u8>) {
-    fitted.taken.push((ipa, ipa + bytes.len() as u64));
-    fitted.segments.push(Segment::new(ipa, bytes, 0));
-}
-
-fn highest_free(view: &View<'_>, taken: &[(u64, u64)], size: u64) -> Option<u64> {
-    let mut end = view.ipa + view.size;
-    loop {
-        let start = end.checked_sub(size)? / PLACED_ALIGNMENT * PLACED_ALIGNMENT;
-        if start < view.ipa {
-            return None;
-        }
-        match taken.iter().find(|(first, last)| *first < start + size && start < *last) {
-            None => return Some(start),
-            Some((first, _)) => end = *first,
-        }
-    }
 }
