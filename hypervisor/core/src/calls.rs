@@ -7,7 +7,7 @@ use septum_plan::call::{
     INVALID_PARAMETERS, SUCCESS, UID, VENDOR_64, information,
 };
 use septum_plan::record::NO_ADDRESS;
-use septum_plan::{GicVersion, PartitionRecord};
+use septum_plan::{EmulatedKind, EmulatedRecord, GicVersion, PartitionRecord, frames};
 
 /// Version of Septum's own calls.
 pub const ABI_VERSION: u64 = 1;
@@ -27,6 +27,15 @@ pub struct Caller<'a> {
     pub gic: GicVersion,
     /// The partition.
     pub partition: &'a PartitionRecord,
+    /// What EL2 emulates for it.
+    pub emulated: &'a [EmulatedRecord],
+}
+
+impl Caller<'_> {
+    /// Where it sees what of `kind` EL2 emulates, or [`NO_ADDRESS`].
+    fn ipa_of(&self, kind: EmulatedKind) -> u64 {
+        frames::of_kind(self.emulated, kind).map_or(NO_ADDRESS, |frame| frame.ipa)
+    }
 }
 
 /// What to do about a call.
@@ -126,10 +135,10 @@ fn inform(which: Option<u64>, caller: Caller<'_>) -> Results {
         Some(information::VCPU_COUNT) => u64::from(caller.vcpus),
         Some(information::VCPU_INDEX) => u64::from(caller.vcpu),
         Some(information::GIC_VERSION) => u64::from(caller.gic.code()),
-        Some(information::GICD) => caller.partition.gicd_ipa,
+        Some(information::GICD) => caller.ipa_of(EmulatedKind::Gicd),
         Some(information::GICC) => caller.partition.gicc_ipa,
-        Some(information::GICR) => caller.partition.gicr_ipa,
-        Some(information::CONSOLE) => caller.partition.console_ipa,
+        Some(information::GICR) => caller.ipa_of(EmulatedKind::Gicr),
+        Some(information::CONSOLE) => caller.ipa_of(EmulatedKind::Pl011),
         _ => NO_ADDRESS,
     };
     if fact == NO_ADDRESS { Results::one(INVALID_PARAMETERS) } else { Results::two(SUCCESS as u64, fact) }
@@ -142,14 +151,11 @@ mod tests {
 
     /// The answer to virtual core 1 of 3 of a partition behind a GICv3.
     fn answer(x: &[u64]) -> Outcome {
-        let partition = PartitionRecord {
-            gicd_ipa: 0x800_0000,
-            gicc_ipa: NO_ADDRESS,
-            gicr_ipa: 0x80a_0000,
-            console_ipa: 0x900_0000,
-            ..PartitionRecord::default()
-        };
-        decide(x, Caller { vcpu: 1, vcpus: 3, gic: GicVersion::V3, partition: &partition })
+        let partition = PartitionRecord { gicc_ipa: NO_ADDRESS, ..PartitionRecord::default() };
+        let frames =
+            [(EmulatedKind::Gicd, 0x800_0000), (EmulatedKind::Gicr, 0x80a_0000), (EmulatedKind::Pl011, 0x900_0000)];
+        let emulated = frames.map(|(kind, ipa)| EmulatedRecord { ipa, kind: kind.code(), ..EmulatedRecord::default() });
+        decide(x, Caller { vcpu: 1, vcpus: 3, gic: GicVersion::V3, partition: &partition, emulated: &emulated })
     }
 
     fn call(number: u32, arguments: &[u64]) -> Outcome {

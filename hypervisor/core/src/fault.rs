@@ -1,11 +1,8 @@
 //! What a partition did wrong, and where: a trap's syndrome put beside the plan. The words are docs/log.md's.
 
 use septum_plan::record::{ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, OWNER_BOARD, OWNER_EL2};
-use septum_plan::{GicVersion, Plan, RegionKind, RegionRecord};
+use septum_plan::{EmulatedKind, Plan, RegionKind, RegionRecord, frames};
 use septum_stage2::{Abort, AbortAccess, FaultAddress, FaultKind, Ipa, Va};
-
-use crate::vdev::gic::{distributor, redistributor};
-use crate::vdev::pl011::PAGE_BYTES;
 
 /// The registers of an abort.
 #[derive(Clone, Copy, Debug)]
@@ -147,14 +144,11 @@ pub fn place<'a>(plan: &Plan<'a>, index: u16, ipa: Ipa) -> Place<'a> {
 /// What EL2 emulates for partition `index` at `ipa`.
 fn emulated(plan: &Plan<'_>, index: u16, ipa: u64) -> Option<&'static str> {
     let partition = plan.partitions().get(usize::from(index))?;
-    let gicd_bytes = distributor::frame_bytes(matches!(plan.gic(), GicVersion::V3)).into();
-    let gicr_bytes = redistributor::frames_bytes(plan.vcpus(partition).len());
-    // An address of `NO_ADDRESS` is nobody's: no IPA reaches it.
-    if covers(partition.gicd_ipa, gicd_bytes, ipa) || covers(partition.gicr_ipa, gicr_bytes, ipa) {
-        Some("interrupt controller")
-    } else {
-        covers(partition.console_ipa, PAGE_BYTES, ipa).then_some("console")
-    }
+    let record = frames::at(plan.emulated(partition), ipa)?;
+    EmulatedKind::from_code(record.kind).map(|kind| match kind {
+        EmulatedKind::Gicd | EmulatedKind::Gicr => "interrupt controller",
+        EmulatedKind::Pl011 => "console",
+    })
 }
 
 fn own_region<'a>(plan: &Plan<'a>, index: u16, ipa: Ipa) -> Option<&'a RegionRecord> {
@@ -199,6 +193,7 @@ pub const fn rights(access: u8) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use septum_plan::frames::Frame;
     use septum_plan::record::{MAGIC, NO_ADDRESS, VERSION};
     use septum_plan::{
         CoreRecord, CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, Slice, Text, UartKind,
@@ -236,7 +231,10 @@ mod tests {
         let core = CoreRecord::default();
         let cores_at = partitions_at + 2 * size_of::<PartitionRecord>();
         let vcpus_at = cores_at + size_of_val(&core);
-        let names_at = vcpus_at + 8;
+        let emulated_at = vcpus_at + 8;
+        let emulated = [(EmulatedKind::Gicd, 0x800_0000, 0x1_0000), (EmulatedKind::Gicr, 0x80a_0000, 0x2_0000)];
+        let emulated = emulated.map(|(kind, ipa, bytes)| Frame { kind, ipa, bytes, intid: 0 }.record());
+        let names_at = emulated_at + size_of_val(&emulated);
         let at = |text: Text| Text { offset: text.offset + names_at as u32, ..text };
         for region in &mut regions {
             region.name = at(region.name);
@@ -244,9 +242,7 @@ mod tests {
         let partition = |name, offset, count| PartitionRecord {
             name: at(text(name)),
             regions: Slice { offset, count },
-            gicd_ipa: 0x800_0000,
-            gicr_ipa: 0x80a_0000,
-            console_ipa: NO_ADDRESS,
+            emulated: Slice { offset: 0, count: 2 },
             vcpus: Slice { offset: 0, count: 1 },
             ..Default::default()
         };
@@ -264,6 +260,7 @@ mod tests {
             partitions: Slice { offset: partitions_at as u32, count: 2 },
             cores: Slice { offset: cores_at as u32, count: 1 },
             vcpus: Slice { offset: vcpus_at as u32, count: 1 },
+            emulated: Slice { offset: emulated_at as u32, count: 2 },
             ..Default::default()
         };
         for empty in [&mut header.segments, &mut header.ram] {
@@ -275,6 +272,7 @@ mod tests {
         bytes.extend_from_slice(partition("prober", 2, 1).as_bytes());
         bytes.extend_from_slice(core.as_bytes());
         bytes.extend_from_slice(&[0; 8]);
+        bytes.extend_from_slice(emulated.as_bytes());
         bytes.extend(NAMES.iter().flat_map(|(name, _)| name.bytes()));
         bytes.resize(4096, 0);
         bytes

@@ -38,7 +38,8 @@ pub fn answer(core: &'static CoreState, assignment: Assignment, frame: &mut Trap
 fn own_call(core: &CoreState, assignment: Assignment, x: &[u64]) -> Results {
     // No partition has more cores than the board (`space::CORES_MAX`).
     let vcpus = core.plan.vcpus(assignment.record).len() as u16;
-    let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition: assignment.record };
+    let (partition, emulated) = (assignment.record, core.plan.emulated(assignment.record));
+    let caller = Caller { vcpu: assignment.vcpu, vcpus, gic: core.plan.gic(), partition, emulated };
     match calls::decide(x, caller) {
         Outcome::Return(results) => results,
         Outcome::Console(bytes) => {

@@ -7,8 +7,7 @@ use core::sync::atomic::Ordering::{Relaxed, Release};
 
 use septum_core::input::{Input, Typed};
 use septum_core::vdev::gic::state::work;
-use septum_plan::PartitionRecord;
-use septum_plan::record::NO_ADDRESS;
+use septum_plan::{EmulatedKind, PartitionRecord};
 
 use crate::arch::cpu;
 use crate::dev::gic::controller;
@@ -62,7 +61,7 @@ pub fn take(core: &CoreState, intid: u32) {
 
 fn deliver(core: &CoreState, typed: Typed) {
     let record = match typed.partition {
-        Some(index) => core.plan.partitions().get(usize::from(index)).filter(|record| has_console(record)),
+        Some(index) => core.plan.partitions().get(usize::from(index)).filter(|record| has_console(core, record)),
         None => running(core).next(),
     };
     let Some(home) = record.and_then(|record| home(core, record)) else { return };
@@ -85,12 +84,12 @@ fn taker(core: &CoreState) -> Option<u16> {
 fn running(core: &CoreState) -> impl Iterator<Item = &'static PartitionRecord> {
     let partitions = core.plan.partitions().iter();
     partitions.filter(move |record| {
-        has_console(record) && home(core, record).is_some_and(|home| !home.shared::<slot::Progress>().has_ended())
+        has_console(core, record) && home(core, record).is_some_and(|home| !home.shared::<slot::Progress>().has_ended())
     })
 }
 
-fn has_console(record: &PartitionRecord) -> bool {
-    record.console_ipa != NO_ADDRESS
+fn has_console(core: &CoreState, record: &PartitionRecord) -> bool {
+    core.plan.emulated_of(record, EmulatedKind::Pl011).is_some()
 }
 
 fn home(core: &CoreState, record: &PartitionRecord) -> Option<Area> {

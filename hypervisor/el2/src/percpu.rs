@@ -75,33 +75,33 @@ pub mod slot {
 
     slots! {
         /// [`CoreState`](super::CoreState).
-        Core: OfOneCore, 0x000..0x150;
+        Core: OfOneCore, 0x000..0x160;
         /// The interrupt controller as this core reaches it.
-        Gic: OfOneCore, 0x150..0x170;
+        Gic: OfOneCore, 0x160..0x180;
         /// The interrupt controller that the core's partition sees.
-        VirtualGic: OfOneCore, 0x170..0x360;
+        VirtualGic: OfOneCore, 0x180..0x370;
         /// Wake-ups.
-        Time: OfOneCore, 0x360..0x3f0;
+        Time: OfOneCore, 0x370..0x400;
         /// The log's UART and the record being written.
-        Log: OfOneCore, 0x3f0..0x420;
+        Log: OfOneCore, 0x400..0x430;
         /// The console line that the partition is writing.
-        Console: OfOneCore, 0x420..0x4c0;
+        Console: OfOneCore, 0x430..0x4d0;
         /// What the vCPU did that was refused.
-        Refused: OfOneCore, 0x4c0..0x4c8;
+        Refused: OfOneCore, 0x4d0..0x4d8;
         /// Whether a fault of EL2 is being reported.
-        Reporting: OfOneCore, 0x4c8..0x4d0;
+        Reporting: OfOneCore, 0x4d8..0x4e0;
         /// What other cores ask of this one's interrupts, and the word that interrupts it.
-        Mailbox: OfAllCores, 0x4d0..0x740;
+        Mailbox: OfAllCores, 0x4e0..0x750;
         /// The positions in the core's log ring.
-        LogPositions: OfAllCores, 0x740..0x750;
+        LogPositions: OfAllCores, 0x750..0x760;
         /// How far the core's partition is; counts only in the state of the partition's first core.
-        Progress: OfAllCores, 0x750..0x760;
+        Progress: OfAllCores, 0x760..0x770;
         /// The core as its partition's virtual core.
-        Vcpu: OfAllCores, 0x760..0x790;
+        Vcpu: OfAllCores, 0x770..0x7a0;
         /// Text to the emulated console that is not yet a line; counts only for the partition's first core.
-        ConsoleLine: OfAllCores, 0x790..0x810;
+        ConsoleLine: OfAllCores, 0x7a0..0x820;
         /// The emulated PL011; counts only for the partition's first core.
-        VirtualUart: OfAllCores, 0x810..0x8d0;
+        VirtualUart: OfAllCores, 0x820..0x8e0;
     }
 
     const _: () = {

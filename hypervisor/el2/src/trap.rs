@@ -10,8 +10,7 @@ use septum_plan::call::{NOT_SUPPORTED, psci};
 use crate::arch::vectors::{CallerSaved, DECLINED, DONE, FINISH, FINISH_AARCH32, FIQ, SYNCHRONOUS, TrapFrame};
 use crate::fault::own::own_fault;
 use crate::percpu::{CoreState, this_core};
-use crate::vdev::pl011;
-use crate::{calls, fault, log};
+use crate::{calls, fault, log, vdev};
 
 /// ESR_EL2 of `HVC #0` from AArch64: its class, and IL.
 const ESR_HVC_0: u64 = 0x16 << 26 | 1 << 25;
@@ -97,7 +96,7 @@ fn synchronous(core: &'static CoreState, frame: &mut TrapFrame) {
             calls::answer(core, assignment, frame);
         }
         _ if interrupt_controller::rare(core, frame) => {}
-        (_, Some(assignment)) if pl011::access(core, assignment, frame) => {}
+        (_, Some(assignment)) if vdev::access(core, assignment, frame) => {}
         _ if undefined::answer(core, frame) => {}
         _ => fault::synchronous(core, frame),
     }

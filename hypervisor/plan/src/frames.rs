@@ -1,9 +1,9 @@
-//! Register frames of interrupt controllers and consoles: how long each is, and which of them EL2 emulates where.
+//! Register frames of interrupt controllers and consoles: how long each is, and those that EL2 emulates.
 //!
 //! Everybody who asks what lies at an address of the interrupt controller asks here: the checker, the judge of device
 //! trees, `explain`, `verify`, and EL2's own decoding.
 
-use crate::{GicVersion, PartitionRecord, record::NO_ADDRESS};
+use crate::{EmulatedKind, EmulatedRecord, GicVersion};
 
 /// Bytes of a GICv2's GICD (IHI 0048B 4.1.2, table 4-1: offsets up to 0xffc).
 pub const GICD_V2_BYTES: u64 = 0x1000;
@@ -39,40 +39,35 @@ pub const fn alignment(version: GicVersion) -> u64 {
     }
 }
 
-/// What EL2 emulates.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Emulated {
-    /// GICD.
-    Distributor,
-    /// GICR of every virtual core, one behind the other.
-    Redistributors,
-    /// A PL011.
-    Console,
-}
-
-impl Emulated {
-    /// What messages call it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Distributor => "the distributor",
-            Self::Redistributors => "the redistributors",
-            Self::Console => "the console",
-        }
-    }
-}
-
-/// Emulated registers as a partition sees them.
+/// Emulated registers as a partition sees them: what an [`EmulatedRecord`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
     /// What is emulated.
-    pub what: Emulated,
+    pub kind: EmulatedKind,
     /// First byte (IPA).
     pub ipa: u64,
     /// Bytes.
     pub bytes: u64,
+    /// INTID of its interrupt; 0 where it has none.
+    pub intid: u32,
 }
 
 impl Frame {
+    /// What `record` says; `None` where its kind is none.
+    pub const fn of(record: &EmulatedRecord) -> Option<Self> {
+        let EmulatedRecord { ipa, bytes, intid, kind, reserved: _ } = *record;
+        match EmulatedKind::from_code(kind) {
+            Some(kind) => Some(Self { kind, ipa, bytes, intid }),
+            None => None,
+        }
+    }
+
+    /// The record that says it.
+    pub const fn record(self) -> EmulatedRecord {
+        let Self { kind, ipa, bytes, intid } = self;
+        EmulatedRecord { ipa, bytes, intid, kind: kind.code(), reserved: [0; 3] }
+    }
+
     /// One past the last byte (IPA).
     pub const fn end(self) -> u64 {
         self.ipa.saturating_add(self.bytes)
@@ -84,58 +79,47 @@ impl Frame {
     }
 }
 
-/// Where a partition sees what EL2 emulates for it (IPAs); `None`: nowhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Places {
-    /// GICD.
-    pub distributor: Option<u64>,
-    /// The first virtual core's GICR; a GICv2 has none.
-    pub redistributors: Option<u64>,
-    /// The PL011.
-    pub console: Option<u64>,
+/// What of `kind` is among `records`.
+pub fn of_kind(records: &[EmulatedRecord], kind: EmulatedKind) -> Option<&EmulatedRecord> {
+    records.iter().find(|record| record.kind == kind.code())
 }
 
-impl Places {
-    /// Those of a partition in a plan.
-    pub fn of(partition: &PartitionRecord) -> Self {
-        let place = |ipa| (ipa != NO_ADDRESS).then_some(ipa);
-        Self {
-            distributor: place(partition.gicd_ipa),
-            redistributors: place(partition.gicr_ipa),
-            console: place(partition.console_ipa),
-        }
-    }
+/// What among `records` has the byte at `ipa`. Out of line: EL2 has little room, and asks in no hot path.
+#[inline(never)]
+pub fn at(records: &[EmulatedRecord], ipa: u64) -> Option<&EmulatedRecord> {
+    records.iter().find(|record| ipa.checked_sub(record.ipa).is_some_and(|offset| offset < record.bytes))
+}
 
-    /// The frames that a partition with `vcpus` virtual cores and a controller of `version` sees at these places.
-    pub fn frames(self, version: GicVersion, vcpus: usize) -> impl Iterator<Item = Frame> {
-        let redistributors = self.redistributors.filter(|_| matches!(version, GicVersion::V3));
-        let frames = [
-            (Emulated::Distributor, self.distributor, gicd_bytes(version)),
-            (Emulated::Redistributors, redistributors, GICR_BYTES.saturating_mul(vcpus as u64)),
-            (Emulated::Console, self.console, PL011_BYTES),
-        ];
-        frames.into_iter().filter_map(|(what, ipa, bytes)| Some(Frame { what, ipa: ipa?, bytes }))
+/// Bytes of what is emulated: for a partition with `vcpus` virtual cores, and a controller of `version`.
+pub const fn emulated_bytes(kind: EmulatedKind, version: GicVersion, vcpus: usize) -> u64 {
+    match kind {
+        EmulatedKind::Gicd => gicd_bytes(version),
+        EmulatedKind::Gicr => GICR_BYTES.saturating_mul(vcpus as u64),
+        EmulatedKind::Pl011 => PL011_BYTES,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    extern crate std;
-
     use super::*;
 
     #[test]
-    fn a_gicv2_has_a_distributor_of_one_page_and_no_redistributors() {
-        let places = Places { distributor: Some(0xff84_1000), redistributors: Some(0x1000), console: None };
-        let frames: std::vec::Vec<_> = places.frames(GicVersion::V2, 4).collect();
-        assert_eq!(frames, [Frame { what: Emulated::Distributor, ipa: 0xff84_1000, bytes: 0x1000 }]);
-        assert!(frames[0].holds(0xff84_1fff) && !frames[0].holds(0xff84_2000) && !frames[0].holds(0xff84_0fff));
+    fn a_frame_holds_its_bytes_and_no_others() {
+        let bytes = emulated_bytes(EmulatedKind::Gicd, GicVersion::V2, 4);
+        let frame = Frame { kind: EmulatedKind::Gicd, ipa: 0xff84_1000, bytes, intid: 0 };
+        assert!(frame.holds(0xff84_1fff) && !frame.holds(0xff84_2000) && !frame.holds(0xff84_0fff));
     }
 
     #[test]
     fn a_gicv3_has_one_redistributor_for_each_virtual_core() {
-        let places = Places { distributor: Some(0), redistributors: Some(0x80a_0000), console: Some(0x900_0000) };
-        let ends: std::vec::Vec<_> = places.frames(GicVersion::V3, 3).map(Frame::end).collect();
-        assert_eq!(ends, [0x1_0000, 0x810_0000, 0x900_1000]);
+        assert_eq!(emulated_bytes(EmulatedKind::Gicr, GicVersion::V3, 3), 0x6_0000);
+        assert_eq!(emulated_bytes(EmulatedKind::Gicd, GicVersion::V3, 3), 0x1_0000);
+    }
+
+    #[test]
+    fn a_record_says_what_its_frame_does() {
+        let frame = Frame { kind: EmulatedKind::Pl011, ipa: 0x900_0000, bytes: PL011_BYTES, intid: 33 };
+        assert_eq!(Frame::of(&frame.record()), Some(frame));
+        assert_eq!(Frame::of(&EmulatedRecord { kind: 0, ..frame.record() }), None);
     }
 }

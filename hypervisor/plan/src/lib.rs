@@ -5,7 +5,7 @@
 //! * [`plan`]: the checked view of a plan's bytes ([`Plan::parse`]), the only way to read one;
 //! * [`space`]: EL2's virtual address space;
 //! * [`seal`](mod@seal): the hash over boot block, plan, tables and payloads;
-//! * [`frames`]: register frames of interrupt controllers and consoles, and which of them EL2 emulates where;
+//! * [`frames`]: register frames of interrupt controllers and consoles, and those that EL2 emulates;
 //! * [`affinity`]: the affinities of a partition's virtual cores;
 //! * [`call`]: the numbers of the calls that a partition may make.
 //!
@@ -26,8 +26,8 @@ pub use affinity::{vcpu_of_affinity, virtual_affinity};
 pub use boot::BootBlock;
 pub use plan::{Plan, PlanError};
 pub use record::{
-    CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, PartitionRecord, PlanHeader, PowerControl, RamRecord,
-    RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind,
+    CoreRecord, CoreStart, DeviceKind, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, PartitionRecord,
+    PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind,
 };
 pub use seal::seal;
 

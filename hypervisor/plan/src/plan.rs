@@ -5,9 +5,11 @@ use core::fmt;
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
 use crate::affinity::VCPUS_MAX;
+use crate::frames;
 use crate::record::{
-    CoreRecord, CoreStart, DeviceRecord, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD, OWNER_EL2, PartitionRecord,
-    PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text, UartKind, VERSION,
+    CoreRecord, CoreStart, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD,
+    OWNER_EL2, PartitionRecord, PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
+    Text, UartKind, VERSION,
 };
 
 /// INTIDs of shared peripheral interrupts.
@@ -88,6 +90,7 @@ pub struct Plan<'a> {
     segments: &'a [SegmentRecord],
     ram: &'a [RamRecord],
     interrupts: &'a [u32],
+    emulated: &'a [EmulatedRecord],
     bytes: &'a [u8],
     gic: GicVersion,
     core_start: CoreStart,
@@ -131,6 +134,7 @@ impl<'a> Plan<'a> {
             segments: array(bytes, header.segments, "segments")?,
             ram: array(bytes, header.ram, "ram")?,
             interrupts: array(bytes, header.interrupts, "interrupts")?,
+            emulated: array(bytes, header.emulated, "emulated")?,
             bytes,
             gic: GicVersion::from_code(header.gic).ok_or(PlanError::Code("gic"))?,
             core_start: CoreStart::from_code(header.core_start).ok_or(PlanError::Code("core_start"))?,
@@ -186,7 +190,8 @@ impl<'a> Plan<'a> {
         let segments = sub(self.segments, partition.segments).ok_or(PlanError::Index("partition.segments"))?;
         segments.iter().try_for_each(check_segment)?;
         sub(self.interrupts, partition.interrupts).ok_or(PlanError::Index("partition.interrupts"))?;
-        is_spi_or_none(partition.console_intid).ok_or(PlanError::Code("partition.console_intid"))
+        let emulated = sub(self.emulated, partition.emulated).ok_or(PlanError::Index("partition.emulated"))?;
+        emulated.iter().try_for_each(check_emulated)
     }
 
     fn check_core(&self, core: &CoreRecord) -> Result<(), PlanError> {
@@ -290,6 +295,17 @@ impl<'a> Plan<'a> {
         sub(self.interrupts, partition.interrupts).unwrap_or(&[])
     }
 
+    /// What EL2 emulates for `partition`, by rising IPA.
+    pub fn emulated(&self, partition: &PartitionRecord) -> &'a [EmulatedRecord] {
+        sub(self.emulated, partition.emulated).unwrap_or(&[])
+    }
+
+    /// What of `kind` EL2 emulates for `partition`. Out of line: EL2 has little room, and asks in no hot path.
+    #[inline(never)]
+    pub fn emulated_of(&self, partition: &PartitionRecord, kind: EmulatedKind) -> Option<&'a EmulatedRecord> {
+        frames::of_kind(self.emulated(partition), kind)
+    }
+
     /// The INTIDs of `partition`'s SPIs, rising: what [`Plan::interrupts`] stands for.
     pub fn intids(&self, partition: &PartitionRecord) -> impl Iterator<Item = u32> + use<'a> {
         let words = self.interrupts(partition).iter();
@@ -339,6 +355,12 @@ fn check_segment(segment: &SegmentRecord) -> Result<(), PlanError> {
     check_range(segment.source_va, segment.file_bytes, "segment.source_va")?;
     check_range(segment.target_va, size, "segment.target_va")?;
     check_range(segment.ipa, size, "segment.ipa")
+}
+
+fn check_emulated(emulated: &EmulatedRecord) -> Result<(), PlanError> {
+    EmulatedKind::from_code(emulated.kind).ok_or(PlanError::Code("emulated.kind"))?;
+    check_range(emulated.ipa, emulated.bytes, "emulated.ipa")?;
+    is_spi_or_none(emulated.intid).ok_or(PlanError::Code("emulated.intid"))
 }
 
 fn check_text(bytes: &[u8], text: Text, what: &'static str) -> Result<(), PlanError> {

@@ -123,6 +123,29 @@ coded! {
     }
 }
 coded! {
+    /// Registers that EL2 emulates. A new device is a row here, an arm in EL2's `vdev`, and a frame that the compiler gives
+    /// to partitions.
+    EmulatedKind {
+        /// GICD.
+        Gicd = 1,
+        /// GICR of every virtual core, one behind the other (GICv3).
+        Gicr = 2,
+        /// An Arm PL011.
+        Pl011 = 3,
+    }
+}
+
+impl EmulatedKind {
+    /// What messages call it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Gicd => "the distributor",
+            Self::Gicr => "the redistributors",
+            Self::Pl011 => "the console",
+        }
+    }
+}
+coded! {
     /// What lies in a region.
     RegionKind {
         /// RAM.
@@ -262,6 +285,8 @@ pub struct PlanHeader {
     pub devices: Slice,
     /// u32 words: the partitions' interrupt ownership.
     pub interrupts: Slice,
+    /// [`EmulatedRecord`]s: what EL2 emulates for the partitions.
+    pub emulated: Slice,
 }
 
 /// One core of the board.
@@ -296,14 +321,8 @@ pub struct PartitionRecord {
     pub arguments: [u64; 4],
     /// TTBR0_EL2 of its loader root.
     pub loader_root: u64,
-    /// IPA of the emulated distributor, or [`NO_ADDRESS`].
-    pub gicd_ipa: u64,
     /// IPA of the GICv2 CPU interface (GICV, mapped by Stage-2), or [`NO_ADDRESS`].
     pub gicc_ipa: u64,
-    /// IPA of the first emulated redistributor ([`crate::frames::GICR_BYTES`] each, one per virtual core), or [`NO_ADDRESS`].
-    pub gicr_ipa: u64,
-    /// IPA of the emulated PL011, or [`NO_ADDRESS`].
-    pub console_ipa: u64,
     /// Its cores: indices into the header's `vcpus`; virtual core i is the i-th.
     pub vcpus: Slice,
     /// Its regions: indices into the header's `regions`, by rising IPA.
@@ -312,22 +331,38 @@ pub struct PartitionRecord {
     pub segments: Slice,
     /// Its SPIs: indices into the header's `interrupts`; bit b of word w says that INTID 32 + 32w + b is its own.
     pub interrupts: Slice,
+    /// What EL2 emulates for it: indices into the header's `emulated`, by rising IPA, at most one of each kind.
+    pub emulated: Slice,
     /// Line of its table in the configuration, from 1.
     pub line: u32,
     /// Its VMID.
     pub vmid: u16,
     /// [`flag`] bits.
     pub flags: u16,
-    /// INTID of the emulated PL011's interrupt, an SPI that is not in `interrupts`; 0 where there is none.
-    pub console_intid: u32,
-    /// Zero.
-    pub reserved: u32,
 }
 
 /// Bits of [`PartitionRecord::flags`].
 pub mod flag {
     /// The EL1 physical timer is trapped instead of given.
     pub const TRAP_PHYSICAL_TIMER: u16 = 1;
+}
+
+/// Registers that EL2 emulates for a partition: the only list of them. Everybody who asks what a partition sees at an
+/// address, or which interrupts EL2 makes for it, asks these.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct EmulatedRecord {
+    /// First byte (IPA).
+    pub ipa: u64,
+    /// Bytes.
+    pub bytes: u64,
+    /// INTID of the interrupt that EL2 makes for it, an SPI that is not in [`PartitionRecord::interrupts`]; 0 where it has
+    /// none.
+    pub intid: u32,
+    /// [`EmulatedKind`].
+    pub kind: u8,
+    /// Zero.
+    pub reserved: [u8; 3],
 }
 
 /// A piece of physical memory with an owner: what EL2 names in a fault report.
@@ -412,9 +447,10 @@ pub struct DeviceRecord {
     pub reserved: [u8; 3],
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 248);
+const _: () = assert!(size_of::<PlanHeader>() == 256);
 const _: () = assert!(size_of::<CoreRecord>() == 32);
-const _: () = assert!(size_of::<PartitionRecord>() == 152);
+const _: () = assert!(size_of::<PartitionRecord>() == 128);
+const _: () = assert!(size_of::<EmulatedRecord>() == 24);
 const _: () = assert!(size_of::<RegionRecord>() == 40);
 const _: () = assert!(size_of::<SegmentRecord>() == 56);
 const _: () = assert!(size_of::<RamRecord>() == 24);

@@ -5,9 +5,11 @@ use std::mem::offset_of;
 
 use proptest::prelude::*;
 use septum_plan::affinity::VCPUS_MAX;
+use septum_plan::frames::Frame;
 use septum_plan::record::{MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION};
 use septum_plan::{
-    CoreRecord, PartitionRecord, Plan, PlanError, PlanHeader, RamRecord, RegionRecord, SegmentRecord, Slice, Text,
+    CoreRecord, EmulatedKind, EmulatedRecord, PartitionRecord, Plan, PlanError, PlanHeader, RamRecord, RegionRecord,
+    SegmentRecord, Slice, Text,
 };
 use zerocopy::IntoBytes;
 
@@ -18,7 +20,8 @@ const PARTITIONS: usize = CORES + 3 * size_of::<CoreRecord>();
 const REGIONS: usize = PARTITIONS + 2 * size_of::<PartitionRecord>();
 const SEGMENTS: usize = REGIONS + 4 * size_of::<RegionRecord>();
 const RAM: usize = SEGMENTS + 2 * size_of::<SegmentRecord>();
-const INTERRUPTS: usize = RAM + size_of::<RamRecord>();
+const EMULATED: usize = RAM + size_of::<RamRecord>();
+const INTERRUPTS: usize = EMULATED + 2 * size_of::<EmulatedRecord>();
 const VCPUS: usize = INTERRUPTS + 4 * size_of::<u32>();
 const STRINGS: usize = VCPUS + 4 * size_of::<u16>();
 
@@ -61,6 +64,7 @@ fn plan() -> Bytes {
         segments: array(SEGMENTS, 2),
         ram: array(RAM, 1),
         interrupts: array(INTERRUPTS, 4),
+        emulated: array(EMULATED, 2),
         vcpus: array(VCPUS, 2),
         ..PlanHeader::default()
     };
@@ -72,7 +76,7 @@ fn plan() -> Bytes {
         segments: of(index, 1),
         interrupts: of(2 * index, 2),
         vmid: 1 + index as u16,
-        console_ipa: NO_ADDRESS,
+        emulated: of(index, 1),
         ..PartitionRecord::default()
     };
     let region = |owner, ipa, pa, kind| RegionRecord {
@@ -99,6 +103,8 @@ fn plan() -> Bytes {
     bytes.set(REGIONS, regions.as_bytes());
     bytes.set(SEGMENTS, [segment, segment].as_bytes());
     bytes.set(RAM, RamRecord { pa: 0x4000_0000, va: 0x10_0000_0000, size: 0x4000_0000 }.as_bytes());
+    let console = Frame { kind: EmulatedKind::Pl011, ipa: 0x900_0000, bytes: 0x1000, intid: 33 };
+    bytes.set(EMULATED, [console.record(), console.record()].as_bytes());
     bytes.set(INTERRUPTS, [1_u32, 2, 3, 4].as_bytes());
     bytes.set(VCPUS, [0_u16, 1].as_bytes());
     bytes.set(STRINGS, b"virttest.tomlonetworam");
@@ -175,6 +181,7 @@ fn every_corrupted_field_of_the_header_is_named() {
         (with(offset_of!(PlanHeader, segments), far), Array("segments")),
         (with(offset_of!(PlanHeader, ram), odd), Array("ram")),
         (with(offset_of!(PlanHeader, interrupts), long), Array("interrupts")),
+        (with(offset_of!(PlanHeader, emulated), odd), Array("emulated")),
         (with(offset_of!(PlanHeader, vcpus), Slice::default()), Index("partition.vcpus")),
         (with(STRINGS, [0xff_u8]), String("board")),
     ];
@@ -193,6 +200,7 @@ fn every_corrupted_field_of_a_record_is_named() {
     let partition = |field| PARTITIONS + size_of::<PartitionRecord>() + field;
     let region = |field| REGIONS + size_of::<RegionRecord>() + field;
     let segment = |field| SEGMENTS + size_of::<SegmentRecord>() + field;
+    let emulated = |field| EMULATED + size_of::<EmulatedRecord>() + field;
     let cases = [
         (with(core(offset_of!(CoreRecord, partition)), 2_u16), Index("core.partition")),
         (with(core(offset_of!(CoreRecord, vcpu)), 1_u16), Index("core.vcpu")),
@@ -202,7 +210,10 @@ fn every_corrupted_field_of_a_record_is_named() {
         (with(partition(offset_of!(PartitionRecord, regions)), beyond), Index("partition.regions")),
         (with(partition(offset_of!(PartitionRecord, segments)), beyond), Index("partition.segments")),
         (with(partition(offset_of!(PartitionRecord, interrupts)), beyond), Index("partition.interrupts")),
-        (with(partition(offset_of!(PartitionRecord, console_intid)), 31_u32), Code("partition.console_intid")),
+        (with(partition(offset_of!(PartitionRecord, emulated)), beyond), Index("partition.emulated")),
+        (with(emulated(offset_of!(EmulatedRecord, intid)), 31_u32), Code("emulated.intid")),
+        (with(emulated(offset_of!(EmulatedRecord, kind)), 0_u8), Code("emulated.kind")),
+        (with(emulated(offset_of!(EmulatedRecord, ipa)), wraps), Range("emulated.ipa")),
         (
             with(partition(offset_of!(PartitionRecord, regions)), Slice { offset: 0, count: 2 }),
             Range("partition.regions"),

@@ -113,7 +113,7 @@ const FIRST_SPI: u32 = 32;
 /// Explains `address`, as a physical one and as each partition's.
 pub fn address(system: &System, address: u64) -> AddressAnswer {
     let users = system.partitions.iter().flat_map(|partition| users(partition, address));
-    let views = system.partitions.iter().map(|partition| view(system, partition, address));
+    let views = system.partitions.iter().map(|partition| view(partition, address));
     AddressAnswer {
         address,
         config: system.config.clone(),
@@ -140,7 +140,7 @@ pub fn interrupt(system: &System, intid: u32) -> Result<InterruptAnswer, NoInter
         source: board::source_of(&system.board, intid),
         log: owners.is_empty() && board::is_of_log(system, intid),
         owners,
-        consoles: names(system, |partition| partition.console.is_some_and(|console| console.intid == intid)),
+        consoles: names(system, |partition| partition.console().is_some_and(|console| console.intid == intid)),
     })
 }
 
@@ -167,10 +167,10 @@ fn masters(partition: &Partition) -> Option<(String, Vec<String>)> {
     (!names.is_empty()).then(|| (partition.name.clone(), names))
 }
 
-fn view(system: &System, partition: &Partition, ipa: u64) -> View {
+fn view(partition: &Partition, ipa: u64) -> View {
     let region = partition.regions.iter().find(|region| holds(region.ipa.get(), region.size, ipa));
     let mapped = region.and_then(|region| mapped(partition, region, ipa));
-    let emulated = || board::emulated_at(system, partition, ipa).map_or(Found::Nothing, Found::Emulated);
+    let emulated = || board::emulated_at(partition, ipa).map_or(Found::Nothing, Found::Emulated);
     View { partition: partition.name.clone(), found: mapped.map_or_else(emulated, Found::Mapped) }
 }
 

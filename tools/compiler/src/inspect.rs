@@ -3,7 +3,7 @@
 mod machine;
 
 use septum_plan::record::{ACCESS_EXECUTE, ACCESS_WRITE, NO_ADDRESS, flag};
-use septum_plan::{PartitionRecord, Plan, RegionKind, RegionRecord, SegmentRecord};
+use septum_plan::{EmulatedKind, PartitionRecord, Plan, RegionKind, RegionRecord, SegmentRecord, frames};
 use septum_stage2::PaRange;
 use septum_stage2::walker::Walker;
 use serde::Serialize;
@@ -168,6 +168,7 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         .and_then(|pa_range| Walker::new(record.vtcr, record.vttbr, pa_range).ok());
     let granule = walker.map_or(0, |walker| walker.granule_bytes());
     let root = reached.tables.first();
+    let emulated = |kind| frames::of_kind(plan.emulated(record), kind);
     PartitionView {
         name: plan.text(record.name).to_owned(),
         cpus: plan.vcpus(record).to_vec(),
@@ -184,19 +185,15 @@ fn partition(plan: &Plan<'_>, record: &PartitionRecord, reached: &Reached) -> Pa
         line: record.line,
         traps_physical_timer: record.flags & flag::TRAP_PHYSICAL_TIMER != 0,
         interrupt_controller: ControllerView {
-            distributor: place(record.gicd_ipa),
-            cpu_interface: place(record.gicc_ipa),
-            redistributors: place(record.gicr_ipa),
+            distributor: emulated(EmulatedKind::Gicd).map(|frame| frame.ipa),
+            cpu_interface: (record.gicc_ipa != NO_ADDRESS).then_some(record.gicc_ipa),
+            redistributors: emulated(EmulatedKind::Gicr).map(|frame| frame.ipa),
         },
         regions: plan.regions_of(record).iter().map(|region| region_view(plan, record, region)).collect(),
         segments: plan.segments(record).iter().map(segment_view).collect(),
         interrupts: plan.intids(record).collect(),
-        console: place(record.console_ipa).map(|ipa| ConsoleView { ipa, interrupt: record.console_intid }),
+        console: emulated(EmulatedKind::Pl011).map(|frame| ConsoleView { ipa: frame.ipa, interrupt: frame.intid }),
     }
-}
-
-fn place(address: u64) -> Option<u64> {
-    (address != NO_ADDRESS).then_some(address)
 }
 
 const fn segment_view(record: &SegmentRecord) -> SegmentView {

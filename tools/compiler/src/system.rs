@@ -1,7 +1,7 @@
 //! The checked whole: one board, its partitions, every address decided. Only the checker makes a [`System`].
 
-use septum_plan::frames::{self, Frame, Places};
-use septum_plan::{GicVersion, RegionKind};
+use septum_plan::frames::{Frame, PL011_BYTES};
+use septum_plan::{EmulatedKind, RegionKind};
 use septum_stage2::geometry::Geometry;
 use septum_stage2::{Access, Ipa, Pa};
 
@@ -50,7 +50,7 @@ pub struct Partition {
     pub vmid: u16,
     /// Shape of its Stage-2.
     pub geometry: Geometry,
-    /// What Stage-2 maps, by rising IPA, disjoint. Emulated devices are not among them.
+    /// What Stage-2 maps, by rising IPA, disjoint. What is emulated is not among it.
     pub regions: Vec<Region>,
     /// INTIDs of its SPIs, rising.
     pub interrupts: Vec<u32>,
@@ -60,10 +60,10 @@ pub struct Partition {
     pub arguments: [u64; 4],
     /// What becomes of its memory before it starts, by rising IPA: every byte of every memory region is in one.
     pub segments: Vec<Segment>,
-    /// Where it sees its interrupt controller.
-    pub gic: GuestGic,
-    /// Its emulated PL011.
-    pub console: Option<GuestConsole>,
+    /// What EL2 emulates for it, by rising IPA.
+    pub emulated: Vec<Frame>,
+    /// Where it sees GICv2's CPU interface; the GICV frames are mapped there as a device region.
+    pub cpu_interface: Option<Ipa>,
     /// The image's ELF file, for the monitor's symbols.
     pub elf: Option<std::path::PathBuf>,
     /// Whether accesses of the EL1 physical timer trap.
@@ -71,58 +71,41 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// What EL2 emulates for it, as it sees it, on a board whose interrupt controller is of `version`.
-    pub fn emulated(&self, version: GicVersion) -> impl Iterator<Item = Frame> {
-        self.gic.places(self.console.map(|console| console.ipa)).frames(version, self.cpus.len())
+    /// What of `kind` EL2 emulates for it.
+    pub fn emulated_of(&self, kind: EmulatedKind) -> Option<Frame> {
+        self.emulated.iter().find(|frame| frame.kind == kind).copied()
+    }
+
+    /// Its emulated distributor; a partition without one has no interrupts.
+    pub fn distributor(&self) -> Option<Frame> {
+        self.emulated_of(EmulatedKind::Gicd)
+    }
+
+    /// Its emulated PL011.
+    pub fn console(&self) -> Option<Frame> {
+        self.emulated_of(EmulatedKind::Pl011)
+    }
+
+    /// Adds what is emulated for it, and keeps the order.
+    pub fn emulate(&mut self, frame: Frame) {
+        self.emulated.push(frame);
+        self.emulated.sort_by_key(|frame| frame.ipa);
     }
 }
 
-/// Where a partition sees its interrupt controller.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GuestGic {
-    /// Emulated distributor.
-    pub distributor: Option<Ipa>,
-    /// GICv2's CPU interface; the GICV frames are mapped there as a device region.
-    pub cpu_interface: Option<Ipa>,
-    /// First emulated redistributor (GICv3), [`frames::GICR_BYTES`] per virtual core.
-    pub redistributors: Option<Ipa>,
-}
+/// Where an emulated PL011 is seen unless the configuration says otherwise: as in QEMU's machine `virt`, so that a guest
+/// made for that finds it.
+pub const CONSOLE_IPA: u64 = 0x900_0000;
+/// Its interrupt in QEMU's machine `virt`.
+const CONSOLE_INTID: u32 = 33;
 
-impl GuestGic {
-    /// Where its emulated parts and a console are seen.
-    pub fn places(self, console: Option<Ipa>) -> Places {
-        let [distributor, redistributors, console] =
-            [self.distributor, self.redistributors, console].map(|ipa| ipa.map(Ipa::get));
-        Places { distributor, redistributors, console }
-    }
-}
-
-/// A partition's emulated PL011.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct GuestConsole {
-    /// Where its registers are seen, 4 KiB of them.
-    pub ipa: Ipa,
-    /// INTID of its interrupt: an SPI that no partition has, physically or from another console. EL2 keeps priority,
-    /// group and target of each SPI once for the whole board.
-    pub intid: u32,
-}
-
-impl GuestConsole {
-    /// Where it is seen unless the configuration says otherwise: as in QEMU's machine `virt`, so that a guest made for
-    /// that finds it.
-    pub const IPA: u64 = 0x900_0000;
-    /// Bytes of its registers.
-    pub const BYTES: u64 = frames::PL011_BYTES;
-    /// Its interrupt in QEMU's machine `virt`.
-    const INTID: u32 = 33;
-
-    /// One at `ipa` where the SPIs `interrupts` are taken: QEMU's interrupt if that is not among them, else the first that
-    /// is not.
-    pub fn new(ipa: Ipa, interrupts: &[u32]) -> Self {
-        let candidates = std::iter::once(Self::INTID).chain(32..);
-        let intid = candidates.into_iter().find(|intid| !interrupts.contains(intid)).unwrap_or(Self::INTID);
-        Self { ipa, intid }
-    }
+/// An emulated PL011 at `ipa` where the SPIs `interrupts` are taken: QEMU's interrupt if that is not among them, else the
+/// first that is not. No partition may have it, physically or from another console: EL2 keeps priority, group and target
+/// of each SPI once for the whole board.
+pub fn console(ipa: u64, interrupts: &[u32]) -> Frame {
+    let candidates = std::iter::once(CONSOLE_INTID).chain(32..);
+    let intid = candidates.into_iter().find(|intid| !interrupts.contains(intid)).unwrap_or(CONSOLE_INTID);
+    Frame { kind: EmulatedKind::Pl011, ipa, bytes: PL011_BYTES, intid }
 }
 
 /// A mapped range.

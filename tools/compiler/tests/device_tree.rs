@@ -11,8 +11,8 @@ use dtoolkit::fdt::{Fdt, FdtNode};
 use dtoolkit::{Node, Property};
 use septum_compiler::board::Board;
 use septum_compiler::device_tree::{Chosen, DeviceTreeError, generate};
-use septum_compiler::system::{GuestConsole, Partition};
-use septum_stage2::{Access, Ipa};
+use septum_compiler::system::{CONSOLE_IPA, Partition, console};
+use septum_stage2::Access;
 use support::{memory, partition, registers, rpi4_board, virt_board};
 
 /// A guest with two cores, its memory not where the board has it, and the board's first UART at `uart_ipa`.
@@ -22,7 +22,7 @@ fn guest(board: &Board, uart_ipa: u64) -> Partition {
     let environment = memory("environment", 0x400_0000, 0x4f00_0000, 0x4_0000, Access::RW);
     let ram = memory("ram", 0x4000_0000, 0x5000_0000, 0x1000_0000, Access::RWX);
     let mut guest = partition(board, "guest", 1, vec![ram, environment, uart]);
-    guest.cpus = vec![1, 3];
+    support::set_cpus(&mut guest, vec![1, 3]);
     guest.interrupts = device.interrupts.clone();
     guest
 }
@@ -74,7 +74,7 @@ fn virtual_cores_count_from_zero_whatever_the_boards_cores_are() {
 fn the_seventeenth_core_has_the_affinity_that_el2_shows_it() {
     let board = virt_board();
     let mut guest = guest(&board, 0x900_0000);
-    guest.cpus = (0..18).collect();
+    support::set_cpus(&mut guest, (0..18).collect());
     let dtb = generate(&board, &guest, &chosen()).unwrap();
     let fdt = Fdt::new(&dtb).unwrap();
     let cpus: Vec<_> = fdt.find_node("/cpus").unwrap().children().map(|cpu| cells(&cpu, "reg")[0]).collect();
@@ -115,7 +115,7 @@ fn an_owned_uart_appears_where_the_guest_sees_it_with_its_own_interrupt() {
 fn the_emulated_console_comes_before_a_devices_uart() {
     let board = virt_board();
     let mut guest = guest(&board, 0xa00_0000);
-    guest.console = Some(GuestConsole::new(Ipa::new(0x900_0000), &guest.interrupts));
+    guest.emulate(console(CONSOLE_IPA, &guest.interrupts.clone()));
     let dtb = generate(&board, &guest, &chosen()).unwrap();
     let fdt = Fdt::new(&dtb).unwrap();
     assert_eq!(text(&fdt.find_node("/chosen").unwrap(), "stdout-path"), "/serial@9000000");
@@ -128,7 +128,7 @@ fn the_emulated_console_comes_before_a_devices_uart() {
 fn without_an_interrupt_controller_nothing_names_an_interrupt() {
     let board = virt_board();
     let mut guest = guest(&board, 0x900_0000);
-    guest.gic = Default::default();
+    (guest.emulated, guest.cpu_interface) = (Vec::new(), None);
     let dtb = generate(&board, &guest, &chosen()).unwrap();
     let fdt = Fdt::new(&dtb).unwrap();
     for path in ["/timer", "/uart0@9000000"] {

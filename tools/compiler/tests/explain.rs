@@ -5,8 +5,7 @@
 mod support;
 
 use septum_compiler::explain;
-use septum_compiler::system::GuestConsole;
-use septum_stage2::Ipa;
+use septum_compiler::system::{CONSOLE_IPA, console};
 
 #[test]
 fn an_address_in_a_block_is_explained_both_ways() {
@@ -55,7 +54,7 @@ fn the_physical_timer_belongs_to_those_whose_accesses_do_not_trap() {
 #[test]
 fn an_emulated_consoles_interrupt_is_the_partitions_own() {
     let [mut system, _] = support::systems();
-    system.partitions[0].console = Some(GuestConsole::new(Ipa::new(GuestConsole::IPA), &[]));
+    system.partitions[0].emulate(console(CONSOLE_IPA, &[]));
     let lines = explain::interrupt(&system, 33).unwrap().to_string();
     let own = "\ninterrupt 33 of partition `one`: its emulated console's, raised by EL2\n";
     assert!(lines.starts_with("interrupt 33: device `uart0`; EL2's") && lines.ends_with(own), "{lines}");

@@ -4,9 +4,8 @@
 #[path = "common/support.rs"]
 mod support;
 
-use septum_compiler::system::GuestConsole;
+use septum_compiler::system::{CONSOLE_IPA, console};
 use septum_compiler::{image, inspect};
-use septum_stage2::Ipa;
 use serde_json::{Value, json};
 
 fn inspection(index: usize) -> Value {
@@ -79,7 +78,7 @@ fn every_number_is_an_integer_and_every_key_is_known() {
 #[test]
 fn an_emulated_console_is_shown_with_its_interrupt() {
     let mut systems = support::systems();
-    systems[0].partitions[0].console = Some(GuestConsole::new(Ipa::new(GuestConsole::IPA), &[]));
+    systems[0].partitions[0].emulate(console(CONSOLE_IPA, &[]));
     let image = image::build(&systems[0], &support::el2_elf()).unwrap();
     let inspection = inspect::inspect(image.bytes()).unwrap();
     let text = septum_compiler::report::text(&inspection);

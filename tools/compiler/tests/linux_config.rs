@@ -58,8 +58,8 @@ fn a_linux_guest_starts_at_its_kernel_with_its_tree_in_x0() {
 #[test]
 fn a_console_appears_in_the_system_and_in_the_tree() {
     let linux = partition(&format!("{LINUX}console = true"));
-    let console = linux.console.unwrap();
-    assert_eq!((console.ipa.get(), console.intid), (0x900_0000, 33));
+    let console = linux.console().unwrap();
+    assert_eq!((console.ipa, console.intid), (0x900_0000, 33));
     let root = tree(&linux);
     assert_eq!(node(&root, "chosen").property("stdout-path").unwrap().value(), b"/serial@9000000\0");
     assert!(node(&root, "serial@9000000").property("interrupts").is_some());
@@ -70,8 +70,8 @@ fn a_console_appears_in_the_system_and_in_the_tree() {
 fn a_console_leaves_a_devices_interrupt_alone() {
     let linux = partition(&format!("{LINUX}console = {{ ipa = 0x0a00_0000 }}\ndevices = [\"uart0\"]"));
     assert_eq!(linux.interrupts, [33]);
-    let console = linux.console.unwrap();
-    assert_eq!((console.ipa.get(), console.intid), (0xa00_0000, 32));
+    let console = linux.console().unwrap();
+    assert_eq!((console.ipa, console.intid), (0xa00_0000, 32));
 }
 
 #[test]
@@ -84,7 +84,8 @@ fn no_two_partitions_have_an_interrupt_number_in_common() {
     let text =
         format!("board = \"qemu-virt\"\nlog = \"uart1\"\n{consoles}{}", partition("three", 2, "devices = [\"uart0\"]"));
     let system = checked(&text, Path::new("."));
-    let numbers: Vec<_> = system.partitions.iter().filter_map(|p| p.console).map(|console| console.intid).collect();
+    let numbers: Vec<_> =
+        system.partitions.iter().filter_map(Partition::console).map(|console| console.intid).collect();
     assert_eq!(system.partitions[2].interrupts, [33]);
     assert_eq!(numbers, [32, 34]);
 }

@@ -23,7 +23,7 @@ fn device(board: &Board, index: usize) -> Region {
 fn partitions(board: &Board) -> [Partition; 2] {
     let ram = |ipa, pa| memory("ram", ipa, pa, 0x1000_0000, Access::RWX);
     let mut linux = partition(board, "linux", 1, vec![ram(0x4000_0000, 0x5000_0000), device(board, 0)]);
-    linux.cpus = vec![0, 1];
+    support::set_cpus(&mut linux, vec![0, 1]);
     linux.interrupts = board.devices[0].interrupts.clone();
     let mut control = partition(board, "control", 3, vec![ram(0x4000_0000, 0x6000_0000), device(board, 1)]);
     control.interrupts = board.devices[1].interrupts.clone();

@@ -15,10 +15,9 @@ use forge::{Forged, Place};
 use septum_compiler::board::PaSpan;
 use septum_compiler::image;
 use septum_compiler::inspect::inspect;
-use septum_compiler::system::{GuestConsole, System};
+use septum_compiler::system::{self, CONSOLE_IPA, System};
 use septum_compiler::verify::verify;
 use septum_plan::{PlanHeader, space};
-use septum_stage2::Ipa;
 
 /// Which bits of a byte are flipped.
 type Bits = fn(byte: usize) -> std::ops::Range<usize>;
@@ -57,7 +56,7 @@ fn systems() -> [System; 2] {
     systems[0].board.gic.redistributors = Some(support::span(0x080a_0000, 0x8_0000));
     for system in &mut systems {
         let one = &mut system.partitions[0];
-        one.console = Some(GuestConsole::new(Ipa::new(GuestConsole::IPA), &[]));
+        one.emulate(system::console(CONSOLE_IPA, &[]));
         one.trap_physical_timer = true;
         one.arguments = [1, 2, 3, 4];
         system.board.counter_hz = Some(62_500_000);

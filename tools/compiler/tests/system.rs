@@ -164,7 +164,7 @@ fn a_gicv2_partition_sees_gicv_where_the_board_has_gicc() {
     let partition = on("board = \"rpi4\"\nvariant = \"2GiB\"", RAM);
     let gicv = region(&partition, "gicv");
     assert_eq!((gicv.ipa.get(), gicv.pa.get(), gicv.size), (0xff84_2000, 0xff84_6000, 0x2000));
-    assert_eq!(partition.gic.cpu_interface, Some(gicv.ipa));
+    assert_eq!(partition.cpu_interface, Some(gicv.ipa));
     let wide = on("board = \"qemu-virt-gicv2\"", &format!("{RAM}\ngranule = \"64k\""));
     let gicv = region(&wide, "gicv");
     assert_eq!((gicv.ipa.get(), gicv.pa.get(), gicv.size), (0x0801_0000, 0x0804_0000, 0x1_0000));

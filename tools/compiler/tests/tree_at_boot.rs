@@ -27,7 +27,7 @@ fn guest(board: &Board) -> Partition {
     let constants = memory("constants", 0x5000_0000, 0x6000_0000, 0x1_0000, Access::R);
     let uart = registers(&board.devices[0], board.devices[0].registers[0].start.get());
     let mut guest = partition(board, "linux", 1, vec![ram, constants, uart]);
-    guest.cpus = vec![0, 1];
+    support::set_cpus(&mut guest, vec![0, 1]);
     guest.interrupts = board.devices[0].interrupts.clone();
     guest
 }
@@ -155,7 +155,7 @@ fn the_first_core_must_be_there_and_each_once() {
 fn the_seventeenth_core_of_a_partition_is_the_first_of_its_second_cluster() {
     let board = virt_board();
     let mut many = guest(&board);
-    many.cpus = (0..18).collect();
+    support::set_cpus(&mut many, (0..18).collect());
     let judged = |change: fn(&mut DeviceTree)| check(&board, &[], &many, LINUX, &tree(&board, &many, change));
     assert_eq!(judged(|_| ()), []);
     let found = judged(|tree| set(at(tree, "/cpus/cpu@100"), "reg", [0x10_u32]));

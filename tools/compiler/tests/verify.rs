@@ -261,7 +261,7 @@ fn the_log_uarts_interrupt_is_nobody_elses_and_the_configurations() {
 fn a_cpu_interface_longer_than_any_is_shared_memory() {
     let [_, mut system] = support::systems();
     for partition in &mut system.partitions {
-        let at = partition.gic.cpu_interface;
+        let at = partition.cpu_interface;
         let region = partition.regions.iter_mut().find(|region| Some(region.ipa) == at).unwrap();
         region.size = 0x3_0000;
     }

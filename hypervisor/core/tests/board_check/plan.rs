@@ -45,6 +45,7 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
         segments: none,
         ram: none,
         interrupts: none,
+        emulated: none,
         ..Default::default()
     };
     change(&mut header);

@@ -7,9 +7,9 @@ use septum_core::dev::gic::{self, CpuInterface, offset, v2};
 use septum_core::vdev::gic::quick::{self, Quick};
 use septum_core::vdev::gic::sgi::{Peers, SgiRegister};
 use septum_core::vdev::gic::state::{Mailbox, Queue, Spis, bit};
-use septum_core::vdev::gic::{Partition, Vgic, distributor, redistributor};
-use septum_plan::Plan;
+use septum_core::vdev::gic::{Partition, Vgic, redistributor};
 use septum_plan::record::{NO_ADDRESS, flag};
+use septum_plan::{EmulatedKind, EmulatedRecord, Plan};
 
 mod hardware;
 
@@ -62,27 +62,26 @@ impl Guest {
         let own_timer = record.flags & flag::TRAP_PHYSICAL_TIMER == 0;
         let own = percpu::mailbox(plan.cores(), index)?;
         let v3 = matches!(controller, Controller::V3 { .. });
+        let frame = |kind| plan.emulated_of(record, kind).unwrap_or(&NOWHERE);
+        let (gicd, gicr) = (frame(EmulatedKind::Gicd), frame(EmulatedKind::Gicr));
+        let made = frame(EmulatedKind::Pl011).intid;
         Some(Self {
             board: Board { version: version(controller), cores },
             partition: Partition::new(plan.interrupts(record), vcpus.len(), v3, own_timer).with_made(
-                record.console_intid >> 5,
-                bit(record.console_intid),
+                made >> 5,
+                bit(made),
                 v3,
             ),
             vcpu: assignment.vcpu.into(),
             own,
             home: assignment.home.shared::<slot::Mailbox>(),
             queue: RefCell::new(Queue::new()),
-            gicd_ipa: record.gicd_ipa,
-            gicd_bytes: window(record.gicd_ipa, distributor::frame_bytes(v3).into()),
-            gicr_ipa: record.gicr_ipa,
-            gicr_bytes: if v3 { window(record.gicr_ipa, redistributor::frames_bytes(vcpus.len())) } else { 0 },
-            distributor_page: page(record.gicd_ipa, 0),
-            private_page: if v3 {
-                page(record.gicr_ipa, redistributor::private_frame(assignment.vcpu))
-            } else {
-                NO_ADDRESS
-            },
+            gicd_ipa: gicd.ipa,
+            gicd_bytes: gicd.bytes,
+            gicr_ipa: gicr.ipa,
+            gicr_bytes: gicr.bytes,
+            distributor_page: page(gicd, 0),
+            private_page: page(gicr, redistributor::private_frame(assignment.vcpu)),
             gicd: controller.gicd(),
             private: Cell::new(controller.gicd()),
         })
@@ -271,14 +270,12 @@ fn version(controller: &Controller) -> Version {
     }
 }
 
-/// HPFAR_EL2 for the page `offset` bytes above `ipa`.
-const fn page(ipa: u64, offset: u64) -> u64 {
-    if ipa == NO_ADDRESS { NO_ADDRESS } else { ipa.wrapping_add(offset) >> 12 << 4 }
-}
+/// What is not emulated.
+const NOWHERE: EmulatedRecord = EmulatedRecord { ipa: NO_ADDRESS, bytes: 0, intid: 0, kind: 0, reserved: [0; 3] };
 
-/// `bytes`, or none where there is no address.
-const fn window(ipa: u64, bytes: u64) -> u64 {
-    if ipa == NO_ADDRESS { 0 } else { bytes }
+/// HPFAR_EL2 for the page `offset` bytes into `frame`; no page's where it is [`NOWHERE`].
+const fn page(frame: &EmulatedRecord, offset: u64) -> u64 {
+    if frame.bytes == 0 { NO_ADDRESS } else { frame.ipa.wrapping_add(offset) >> 12 << 4 }
 }
 
 /// Leaves the word that reaches this core where the partition's other cores find them.

@@ -5,12 +5,9 @@
 
 use core::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
-use septum_core::vdev::gic::access::Access;
-use septum_core::vdev::pl011::{PAGE_BYTES, Pl011};
-use septum_plan::record::NO_ADDRESS;
+use septum_core::vdev::pl011::Pl011;
+use septum_plan::EmulatedKind;
 
-use crate::arch::exception;
-use crate::arch::vectors::TrapFrame;
 use crate::console;
 use crate::percpu::{self, Assignment, CoreState, slot};
 use crate::vdev::gic::guest;
@@ -45,32 +42,20 @@ impl State {
     }
 }
 
-/// A load or store in the emulated PL011's page; `false` if the trap is about something else, or tells no register.
-#[cold]
-#[inline(never)]
-pub fn access(core: &CoreState, assignment: Assignment, frame: &mut TrapFrame) -> bool {
-    let Some(access) = Access::new(frame.esr) else { return false };
-    let ipa = Access::ipa(exception::hpfar(), exception::far());
-    let base = assignment.record.console_ipa;
-    let offset = ipa.wrapping_sub(base);
-    if base == NO_ADDRESS || offset >= PAGE_BYTES {
-        return false;
-    }
-    if access.is_write() {
-        store(core, assignment, offset as u32, frame.register(access.register()) as u32);
-    } else {
-        let value = state(assignment).uart.read(offset as u32);
-        frame.set_register(access.register(), access.loaded(value.into()));
-    }
-    set_interrupt(core, assignment);
-    frame.finish();
-    true
-}
-
-fn store(core: &CoreState, assignment: Assignment, offset: u32, value: u32) {
-    if let Some(byte) = state(assignment).uart.write(offset, value) {
-        console::write_shared(core, assignment, byte);
-    }
+/// A load of the register at `offset`, or a store of what is `stored` there; what is loaded. Its interrupt is `intid`.
+pub fn access(core: &CoreState, assignment: Assignment, intid: u32, offset: u32, stored: Option<u64>) -> u64 {
+    let uart = &state(assignment).uart;
+    let loaded = match stored {
+        Some(value) => {
+            if let Some(byte) = uart.write(offset, value as u32) {
+                console::write_shared(core, assignment, byte);
+            }
+            0
+        }
+        None => uart.read(offset).into(),
+    };
+    set_interrupt(core, assignment, intid);
+    loaded
 }
 
 /// EL2's IPI has come: something may have been typed.
@@ -85,19 +70,20 @@ pub fn on_ipi(core: &CoreState) {
 #[inline(never)]
 fn take_up(core: &CoreState) {
     core.area().shared::<slot::VirtualUart>().stale.store(false, Relaxed);
-    if let Some(assignment) = core.assignment {
-        set_interrupt(core, assignment);
+    let Some(assignment) = core.assignment else { return };
+    if let Some(device) = core.plan.emulated_of(assignment.record, EmulatedKind::Pl011) {
+        set_interrupt(core, assignment, device.intid);
     }
 }
 
 /// Sets the interrupt's line to what the device says. Another core of the partition may change that meanwhile: then the
 /// last one to look is right, so each looks again, a few times at most.
-fn set_interrupt(core: &CoreState, assignment: Assignment) {
+fn set_interrupt(core: &CoreState, assignment: Assignment, intid: u32) {
     const LOOKS: usize = 4;
     let (Some(guest), uart) = (guest(core), &state(assignment).uart) else { return };
     for _ in 0..LOOKS {
         let high = uart.interrupt();
-        guest.set_line(assignment.record.console_intid, high);
+        guest.set_line(intid, high);
         if uart.interrupt() == high {
             break;
         }

@@ -10,7 +10,7 @@ use super::{devices, dma, fit, linux, tree};
 use crate::board::{Board, Console};
 use crate::problem::Problems;
 use crate::raw::config::PhysicalTimer;
-use crate::system::{self, GuestConsole, Partition, Region, System};
+use crate::system::{self, Partition, Region, System};
 
 /// Everything together; `None` has been reported.
 pub(super) fn system(
@@ -102,12 +102,12 @@ impl Assembly<'_> {
             vmid: index as u16 + 1,
             geometry: geometry(self.draft, self.board, self.places),
             regions: self.regions(problems),
-            console: self.draft.console.map(|console| GuestConsole::new(Ipa::new(console.value), &interrupts)),
             interrupts,
             entry: Ipa::new(0),
             arguments: [0; 4],
             segments: Vec::new(),
-            gic: self.draft.gic,
+            emulated: self.draft.emulated.clone(),
+            cpu_interface: self.draft.cpu_interface,
             elf: None,
             trap_physical_timer: self.draft.raw.physical_timer == PhysicalTimer::Trapped,
         }

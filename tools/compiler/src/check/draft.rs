@@ -4,10 +4,9 @@ use septum_plan::frames::Frame;
 use septum_stage2::{Access, Granule, Ipa, Pa};
 
 use super::payload::{Fetched, Fitted, LinuxFiles, OwnTree};
-use crate::board::{Board, Device, PaSpan};
+use crate::board::{Device, PaSpan};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::source::{Span, Spanned};
-use crate::system::GuestGic;
 
 /// A partition half-way.
 #[derive(Debug)]
@@ -24,8 +23,10 @@ pub(super) struct Draft<'a> {
     pub devices: Vec<Given<'a>>,
     /// The granule pages of its devices, and of the GICv2 CPU interface.
     pub pages: Vec<Pages>,
-    /// Where it sees its interrupt controller.
-    pub gic: GuestGic,
+    /// What EL2 emulates for it, by rising IPA.
+    pub emulated: Vec<Frame>,
+    /// Where it sees GICv2's CPU interface.
+    pub cpu_interface: Option<Ipa>,
     /// Bytes that what it runs takes in the image file, at most.
     pub payload_bytes: u64,
     /// What it runs.
@@ -125,11 +126,5 @@ impl<'a> Draft<'a> {
     /// The partition's name.
     pub fn name(&self) -> &'a str {
         &self.raw.name.value
-    }
-
-    /// What EL2 emulates for it.
-    pub fn emulated(&self, board: &Board) -> impl Iterator<Item = Frame> {
-        let console = self.console.map(|console| Ipa::new(console.value));
-        self.gic.places(console).frames(board.gic.version, self.cpus.len())
     }
 }

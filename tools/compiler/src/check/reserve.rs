@@ -4,7 +4,6 @@
 //! placing it is reckoned anew, and where it grew, all is placed again. The share is an upper bound: the image takes
 //! the front of it.
 
-use septum_plan::frames::Frame;
 use septum_plan::space;
 use septum_stage2::{Attributes, Geometry, Ipa, Mapping, Memory as Kind, Pa, builder};
 
@@ -70,7 +69,7 @@ pub(super) fn place(
 }
 
 fn place_around(drafts: &[Draft<'_>], board: &Board, el2: PaSpan, problems: &mut Problems) -> Option<Vec<Vec<u64>>> {
-    let (wanted, requests) = requests(drafts, board);
+    let (wanted, requests) = requests(drafts);
     match place::place(&room::free(drafts, board, el2, &[]), &requests) {
         Ok(places) => Some(filled(drafts, &wanted, &places)),
         Err(lack) => {
@@ -204,7 +203,7 @@ pub(super) fn geometry(draft: &Draft<'_>, board: &Board, places: &[u64]) -> Geom
     }
     let memory = draft.memory.iter().zip(places).map(|(memory, pa)| memory.ipa.unwrap_or(*pa) + memory.size);
     let pages = draft.pages.iter().map(|pages| pages.ipa.saturating_add(pages.size));
-    let emulated = draft.emulated(board).map(Frame::end);
+    let emulated = draft.emulated.iter().map(|frame| frame.end());
     let end = memory.chain(pages).chain(emulated).max().unwrap_or(1);
     let bits = (u64::BITS - (end - 1).leading_zeros()).max(septum_stage2::geometry::IPA_BITS_MIN);
     Geometry::new(draft.granule, board.pa_range, bits.min(board.pa_range.bits())).unwrap_or(whole)

@@ -1,6 +1,7 @@
 //! A partition resolved against its board: what it names is there, and its numbers are good one by one.
 
-use septum_plan::frames::GICR_BYTES;
+use septum_plan::EmulatedKind;
+use septum_plan::frames::{Frame, emulated_bytes};
 use septum_stage2::{Access, Granule, Ipa, Pa};
 
 use super::draft::{Draft, Pages};
@@ -8,7 +9,8 @@ use super::{console, cores, devices, memory};
 use crate::board::{Board, PaSpan};
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition;
-use crate::system::GuestGic;
+use crate::source::Spanned;
+use crate::system;
 
 /// Resolves `raw`, with `granule`, against `board`; every problem is reported.
 pub(super) fn partition<'a>(
@@ -20,10 +22,10 @@ pub(super) fn partition<'a>(
     let cpus = cores::resolve(raw, board, problems);
     let given = devices::resolve(raw, board, problems);
     let mut pages = devices::pages(&given, granule, problems);
-    let gic = guest_gic(board, cpus.len() as u64);
     pages.extend(cpu_interface(raw, board, granule, problems));
     let memory = memory::resolve(raw, granule, Some(board), problems);
     let console = console::resolve(raw, board, problems);
+    let emulated = emulated(board, cpus.len(), console);
     Draft {
         raw,
         cpus,
@@ -31,7 +33,8 @@ pub(super) fn partition<'a>(
         memory,
         devices: given,
         pages,
-        gic,
+        emulated,
+        cpu_interface: board.gic.cpu_interface.map(|frames| Ipa::new(frames.start.get())),
         payload_bytes: 0,
         payload: None,
         console,
@@ -39,15 +42,20 @@ pub(super) fn partition<'a>(
     }
 }
 
-/// A partition sees its interrupt controller where the board has it: then the board's own device tree is right for it.
-fn guest_gic(board: &Board, cpus: u64) -> GuestGic {
-    let ipa = |frames: PaSpan| Ipa::new(frames.start.get());
-    let redistributors = board.gic.redistributors.filter(|frames| frames.size >= GICR_BYTES * cpus);
-    GuestGic {
-        distributor: Some(ipa(board.gic.distributor)),
-        cpu_interface: board.gic.cpu_interface.map(ipa),
-        redistributors: redistributors.map(ipa),
-    }
+/// What EL2 emulates for a partition with `vcpus` cores and perhaps a console. It sees its interrupt controller where the
+/// board has it: then the board's own device tree is right for it.
+fn emulated(board: &Board, vcpus: usize, console: Option<Spanned<u64>>) -> Vec<Frame> {
+    let frame = |kind, frames: PaSpan| {
+        let bytes = emulated_bytes(kind, board.gic.version, vcpus);
+        (frames.size >= bytes).then(|| Frame { kind, ipa: frames.start.get(), bytes, intid: 0 })
+    };
+    let redistributors = board.gic.redistributors.and_then(|frames| frame(EmulatedKind::Gicr, frames));
+    // Its interrupt is chosen when all partitions' are known.
+    let console = console.map(|console| system::console(console.value, &[]));
+    let mut all: Vec<_> =
+        [frame(EmulatedKind::Gicd, board.gic.distributor), redistributors, console].into_iter().flatten().collect();
+    all.sort_by_key(|frame| frame.ipa);
+    all
 }
 
 /// GICv2: the virtual CPU interface, seen where the physical one is.

@@ -63,10 +63,9 @@ impl<'a> Instead<'a> {
     pub fn new(drafts: &'a [Draft<'a>], board: &'a Board, el2: PaSpan, movers: &BTreeMap<Index, u64>) -> Self {
         let indexes: Vec<_> = movers.keys().copied().collect();
         let free = free(drafts, board, el2, &indexes);
-        let (_, others) = requests::requests(drafts, board);
+        let (_, others) = requests::requests(drafts);
         let placed = |anywhere: bool| {
-            let own =
-                movers.iter().map(|(index, after)| request(drafts, board, *index, if anywhere { 0 } else { *after }));
+            let own = movers.iter().map(|(index, after)| request(drafts, *index, if anywhere { 0 } else { *after }));
             let requests: Vec<_> = own.chain(others.iter().cloned()).collect();
             Some(indexes.iter().copied().zip(place::place(&free, &requests).ok()?).collect())
         };
@@ -98,10 +97,10 @@ fn needs_identity(draft: &Draft<'_>) -> bool {
 }
 
 /// What the memory at `index` asks for if it must lie beyond `after`.
-fn request(drafts: &[Draft<'_>], board: &Board, index: Index, after: u64) -> Request {
+fn request(drafts: &[Draft<'_>], index: Index, after: u64) -> Request {
     let (draft, memory) = (&drafts[index.0], &drafts[index.0].memory[index.1]);
     let stays_seen = memory.raw.identity.is_none() || (memory.raw.pa.is_none() && !needs_identity(draft));
-    let mut request = requests::request(draft, memory, memory.ipa.filter(|_| stays_seen), board);
+    let mut request = requests::request(draft, memory, memory.ipa.filter(|_| stays_seen));
     request.forbidden.insert(0, Gap { start: 0, end: after });
     request
 }

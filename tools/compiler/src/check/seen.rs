@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use septum_plan::frames::Emulated;
+use septum_plan::EmulatedKind;
 
 use super::draft::Draft;
 use super::sweep::{Claim, overlaps};
@@ -38,7 +38,7 @@ pub(super) fn check(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems
 }
 
 fn check_one(draft: &Draft<'_>, board: &Board, problems: &mut Problems) {
-    let things = things(draft, board);
+    let things = things(draft);
     let claims = things.iter().map(|thing| Claim {
         start: thing.start,
         end: thing.start.saturating_add(thing.size),
@@ -65,7 +65,7 @@ fn free_place(draft: &Draft<'_>, taken: &[Gap], range: Range<u64>, size: u64) ->
     from(range.start).or_else(|| from(0))?.first().copied()
 }
 
-fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
+fn things(draft: &Draft<'_>) -> Vec<Thing> {
     let memories = draft.memory.iter().filter_map(|memory| {
         let name = format!("memory `{}`", memory.raw.name.value);
         Some(Thing {
@@ -85,11 +85,11 @@ fn things(draft: &Draft<'_>, board: &Board) -> Vec<Thing> {
         };
         Thing { name, start: pages.ipa, size: pages.size, span: (!is_gic).then_some(pages.span), identity: false }
     });
-    let emulated = draft.emulated(board).map(|frame| {
-        let (name, span) = match frame.what {
-            Emulated::Distributor => ("the interrupt controller's distributor", None),
-            Emulated::Redistributors => ("the interrupt controller's redistributors", None),
-            Emulated::Console => ("the emulated console", draft.console.map(|console| console.span)),
+    let emulated = draft.emulated.iter().map(|frame| {
+        let (name, span) = match frame.kind {
+            EmulatedKind::Gicd => ("the interrupt controller's distributor", None),
+            EmulatedKind::Gicr => ("the interrupt controller's redistributors", None),
+            EmulatedKind::Pl011 => ("the emulated console", draft.console.map(|console| console.span)),
         };
         Thing { name: name.into(), start: frame.ipa, size: frame.bytes, span, identity: false }
     });

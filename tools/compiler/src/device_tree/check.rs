@@ -233,7 +233,7 @@ impl Checker<'_> {
     /// Checks an enabled node that a kernel looks for wherever it is; whether it is one.
     fn special(&self, node: &DeviceTreeNode, here: &Place<'_>, found: &mut Found) -> bool {
         let (path, out) = (here.path, &mut found.list);
-        if interrupts::gic_version(node).is_some() && self.partition.gic.distributor.is_some() {
+        if interrupts::gic_version(node).is_some() && self.partition.distributor().is_some() {
             found.gic = true;
             self.gic(node, path, here.bus, out);
             self.interrupts(node, here, |_, intid| controller::is_gics(intid), out);
@@ -271,7 +271,7 @@ impl Checker<'_> {
             return;
         }
         self.no_memory(&mut found.list);
-        let gic = self.partition.gic.distributor.is_some();
+        let gic = self.partition.distributor().is_some();
         let mut lack = |there: bool, rule, says: &str, right: &str| {
             if !there {
                 found.list.push(unfit("/", "", rule, says, right));
@@ -307,7 +307,7 @@ impl Checker<'_> {
 
     fn addresses(&self, blocks: Vec<Range<u64>>, property: &'static str, here: &Place<'_>, out: &mut Vec<Finding>) {
         for range in blocks.into_iter().filter_map(|block| here.bus.to_cpu(block)) {
-            if !owner::has(self.board, self.partition, &range) {
+            if !owner::has(self.partition, &range) {
                 let owner = owner::of_addresses(self.board, self.partitions, &range);
                 out.push(finding(here.path, property, TreeProblem::Address { range, owner }));
             }

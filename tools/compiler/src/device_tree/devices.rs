@@ -5,13 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use septum_plan::RegionKind;
+use septum_plan::{EmulatedKind, RegionKind};
 
 use super::DeviceTreeError;
 use super::build::Node;
 use super::machine::{GIC_PHANDLE, shared_interrupts};
 use crate::board::{Board, Device};
-use crate::system::{GuestConsole, Partition};
+use crate::system::Partition;
 
 /// The rate in Hz of a UART's clock where the board does not know it: what QEMU's machines say of theirs.
 const UART_CLOCK_HZ: u32 = 24_000_000;
@@ -86,7 +86,7 @@ pub(super) fn nodes(board: &Board, partition: &Partition) -> Result<Devices, Dev
         let next = GIC_PHANDLE + 1 + rates.len() as u32;
         *rates.entry(hz).or_insert(next)
     };
-    let with_interrupts = partition.gic.distributor.is_some();
+    let with_interrupts = partition.distributor().is_some();
     let node = |device: &Seen<'_>| {
         let name = || DeviceTreeError::Name { device: device.name.to_owned() };
         device.node(with_interrupts, &mut clock).ok_or_else(name)
@@ -104,11 +104,11 @@ fn fixed_clock((hz, phandle): (u32, u32)) -> Node {
 }
 
 fn emulated_console(partition: &Partition) -> Option<Seen<'_>> {
-    let console = partition.console.as_ref()?;
+    let console = partition.emulated.iter().find(|frame| frame.kind == EmulatedKind::Pl011)?;
     Some(Seen {
         name: "serial",
         compatible: vec!["arm,pl011"],
-        registers: vec![(console.ipa.get(), GuestConsole::BYTES)],
+        registers: vec![(console.ipa, console.bytes)],
         interrupts: std::slice::from_ref(&console.intid),
         clock_hz: UART_CLOCK_HZ,
     })

@@ -1,7 +1,7 @@
 //! The nodes that every guest has: chosen, memory, cores, PSCI, timer, interrupt controller.
 
-use septum_plan::frames::{GICC_BYTES, GICD_V2_BYTES, GICD_V3_BYTES, GICR_BYTES};
-use septum_plan::{GicVersion, RegionKind, virtual_affinity};
+use septum_plan::frames::{GICC_BYTES, GICD_V2_BYTES, GICD_V3_BYTES};
+use septum_plan::{EmulatedKind, GicVersion, RegionKind, virtual_affinity};
 use septum_stage2::Access;
 
 use super::build::Node;
@@ -71,7 +71,7 @@ pub(super) fn psci() -> Node {
 /// `/timer`, the architected one; without interrupts where the partition has no interrupt controller.
 pub(super) fn timer(board: &Board, partition: &Partition) -> Node {
     let node = Node::new("timer").text("compatible", "arm,armv8-timer");
-    if partition.gic.distributor.is_none() {
+    if partition.distributor().is_none() {
         return node;
     }
     let flags = private_flags(board.gic.version, partition.cpus.len());
@@ -94,7 +94,7 @@ pub(super) fn shared_interrupts(interrupts: &[u32]) -> Vec<u32> {
 
 /// `/interrupt-controller@..`, where the partition has one.
 pub(super) fn interrupt_controller(board: &Board, partition: &Partition) -> Option<Node> {
-    let distributor = partition.gic.distributor?.get();
+    let distributor = partition.distributor()?.ipa;
     let node = Node::new(format!("interrupt-controller@{distributor:x}"))
         .flag("interrupt-controller")
         .cells("#interrupt-cells", &[3])
@@ -102,15 +102,14 @@ pub(super) fn interrupt_controller(board: &Board, partition: &Partition) -> Opti
         .cells("phandle", &[GIC_PHANDLE]);
     Some(match board.gic.version {
         GicVersion::V2 => {
-            let interface = partition.gic.cpu_interface?.get();
+            let interface = partition.cpu_interface?.get();
             node.text("compatible", "arm,gic-400").wide("reg", &[distributor, GICD_V2_BYTES, interface, GICC_BYTES])
         }
         GicVersion::V3 => {
-            let redistributors = partition.gic.redistributors?.get();
-            let bytes = GICR_BYTES * partition.cpus.len() as u64;
+            let redistributors = partition.emulated_of(EmulatedKind::Gicr)?;
             node.text("compatible", "arm,gic-v3")
                 .cells("#redistributor-regions", &[1])
-                .wide("reg", &[distributor, GICD_V3_BYTES, redistributors, bytes])
+                .wide("reg", &[distributor, GICD_V3_BYTES, redistributors.ipa, redistributors.bytes])
         }
     })
 }

@@ -73,8 +73,8 @@ pub(super) fn source_of(board: &Board, intid: u32) -> Option<String> {
 }
 
 /// Which of `partition`'s emulated registers lie at an intermediate address.
-pub(super) fn emulated_at(system: &System, partition: &Partition, ipa: u64) -> Option<&'static str> {
-    partition.emulated(system.board.gic.version).find(|frame| frame.holds(ipa)).map(|frame| frame.what.name())
+pub(super) fn emulated_at(partition: &Partition, ipa: u64) -> Option<&'static str> {
+    partition.emulated.iter().find(|frame| frame.holds(ipa)).map(|frame| frame.kind.name())
 }
 
 /// Whether `address` is one of the `size` bytes from `start` on.

@@ -7,13 +7,14 @@
 use std::ops::Range;
 
 use septum_plan::affinity::AFFINITY;
+use septum_plan::frames::{Frame, emulated_bytes};
 use septum_plan::record::{
     ACCESS_BUS_MASTER, ACCESS_EXECUTE, ACCESS_READ, ACCESS_WRITE, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2,
     flag,
 };
 use septum_plan::{
-    CoreRecord, DeviceKind, DeviceRecord, PartitionRecord, Plan, PlanHeader, RamRecord, RegionKind, RegionRecord,
-    SegmentRecord, Slice, Text,
+    CoreRecord, DeviceKind, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, PartitionRecord, Plan, PlanHeader,
+    RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
 };
 
 use crate::el2_elf::PAGE;
@@ -53,13 +54,14 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Checked {
 
 /// Arrays follow each other; where the last one ends.
 fn check_arrays(header: &PlanHeader) -> Result<usize, String> {
-    let arrays: [(&str, Slice, usize); 8] = [
+    let arrays: [(&str, Slice, usize); 9] = [
         ("cores", header.cores, size_of::<CoreRecord>()),
         ("partitions", header.partitions, size_of::<PartitionRecord>()),
         ("regions", header.regions, size_of::<RegionRecord>()),
         ("segments", header.segments, size_of::<SegmentRecord>()),
         ("ram", header.ram, size_of::<RamRecord>()),
         ("devices", header.devices, size_of::<DeviceRecord>()),
+        ("emulated", header.emulated, size_of::<EmulatedRecord>()),
         ("interrupts", header.interrupts, size_of::<u32>()),
         ("vcpus", header.vcpus, size_of::<u16>()),
     ];
@@ -98,11 +100,12 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
 /// The partitions' shares of an array follow each other and make it up; of the regions, the first part.
 fn check_shares(plan: &Plan<'_>) -> Checked {
     must(plan.partitions().len() <= PARTITIONS_MAX, || format!("it has more than {PARTITIONS_MAX} partitions"))?;
-    let shares: [(&str, Share, Slice); 4] = [
+    let shares: [(&str, Share, Slice); 5] = [
         ("cores", |partition| partition.vcpus, plan.header().vcpus),
         ("regions", |partition| partition.regions, Slice { count: own_regions(plan), ..plan.header().regions }),
         ("segments", |partition| partition.segments, plan.header().segments),
         ("interrupts", |partition| partition.interrupts, plan.header().interrupts),
+        ("emulated devices", |partition| partition.emulated, plan.header().emulated),
     ];
     for (name, share, whole) in shares {
         let mut end = 0_u32;
@@ -137,20 +140,36 @@ fn check_core(index: usize, core: &CoreRecord) -> Checked {
 }
 
 fn check_partition(plan: &Plan<'_>, partition: &PartitionRecord) -> Checked {
-    let (flags, reserved) = (partition.flags & !FLAGS, partition.reserved);
+    let flags = partition.flags & !FLAGS;
     must(flags == 0, || format!("{} are unknown: {flags:#x}", whose(plan, partition, "flags")))?;
-    must(reserved == 0, || format!("{} are not zero: {reserved:#x}", whose(plan, partition, "reserved bits")))?;
-    let has_console = partition.console_ipa != NO_ADDRESS;
-    must(has_console == (partition.console_intid != 0), || {
-        format!(
-            "{} has an address without an interrupt, or an interrupt without one",
-            whose(plan, partition, "console")
-        )
-    })?;
+    check_emulated(plan, partition)?;
     let segments = plan.segments(partition).iter();
     let nothing = |segment: &SegmentRecord| segment.file_bytes == 0 && segment.source_va != 0;
     must(!segments.into_iter().any(nothing), || {
         format!("{} have a source for no bytes", whose(plan, partition, "segments"))
+    })
+}
+
+/// At most one emulated device of each kind, by rising address; each as long as its kind is, and those that the hardware's
+/// interrupts do not serve have one of EL2's.
+fn check_emulated(plan: &Plan<'_>, partition: &PartitionRecord) -> Checked {
+    let records = plan.emulated(partition);
+    let frames: Vec<_> = records.iter().filter_map(Frame::of).collect();
+    let vcpus = plan.vcpus(partition).len();
+    for (index, frame) in frames.iter().enumerate() {
+        let wrong = |what: &str| format!("{} {what}", whose(plan, partition, frame.kind.name()));
+        let before = frames.get(..index).unwrap_or(&[]);
+        let behind = before.iter().all(|other| other.end() <= frame.ipa && other.kind != frame.kind);
+        must(behind, || wrong("is there twice, or not behind what lies before it"))?;
+        let bytes = emulated_bytes(frame.kind, plan.gic(), vcpus);
+        must(frame.bytes == bytes, || wrong(&format!("has {:#x} bytes, not {bytes:#x}", frame.bytes)))?;
+        must((frame.kind == EmulatedKind::Pl011) == (frame.intid != 0), || {
+            wrong("has an interrupt that it cannot have, or lacks its own")
+        })?;
+        must(frame.kind != EmulatedKind::Gicr || plan.gic() == GicVersion::V3, || wrong("is none of a GICv2's"))?;
+    }
+    must(records.iter().all(|record| record.reserved == [0; 3]), || {
+        format!("{} have reserved bits", whose(plan, partition, "emulated devices"))
     })
 }
 

@@ -6,8 +6,8 @@ use septum_plan::record::{
     ACCESS_BUS_MASTER, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION, access_bits, flag,
 };
 use septum_plan::{
-    CoreRecord, DeviceRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
-    Text,
+    CoreRecord, DeviceRecord, EmulatedRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord,
+    SegmentRecord, Slice, Text,
 };
 use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
@@ -75,6 +75,7 @@ struct Records {
     segments: Vec<SegmentRecord>,
     ram: Vec<RamRecord>,
     devices: Vec<DeviceRecord>,
+    emulated: Vec<EmulatedRecord>,
     interrupts: Vec<u32>,
     vcpus: Vec<u16>,
     strings: Strings,
@@ -112,19 +113,15 @@ impl Records {
             entry: partition.entry.get(),
             arguments: partition.arguments,
             loader_root: decided.regime.loader_roots.get(index).copied().unwrap_or(0),
-            gicd_ipa: address(partition.gic.distributor),
-            gicc_ipa: address(partition.gic.cpu_interface),
-            gicr_ipa: address(partition.gic.redistributors),
-            console_ipa: address(partition.console.map(|console| console.ipa)),
+            gicc_ipa: address(partition.cpu_interface),
             vcpus: append(&mut self.vcpus, partition.cpus.iter().map(|core| number(*core as usize))),
             regions: self.add_regions(partition, number(index)),
             segments: self.add_segments(partition, index, decided),
             interrupts: append(&mut self.interrupts, owned(&partition.interrupts, system.board.gic.spis)),
+            emulated: append(&mut self.emulated, partition.emulated.iter().map(|frame| frame.record())),
             line: partition.line,
             vmid: partition.vmid,
             flags: if partition.trap_physical_timer { flag::TRAP_PHYSICAL_TIMER } else { 0 },
-            console_intid: partition.console.map_or(0, |console| console.intid),
-            reserved: 0,
         };
         self.partitions.push(record);
     }
@@ -218,6 +215,7 @@ impl Records {
             segments: array(&mut bytes, &self.segments),
             ram: array(&mut bytes, &self.ram),
             devices: array(&mut bytes, &self.devices),
+            emulated: array(&mut bytes, &self.emulated),
             interrupts: array(&mut bytes, &self.interrupts),
             vcpus: array(&mut bytes, &self.vcpus),
             ..header(system, decided)
@@ -236,6 +234,7 @@ impl Records {
             + size_of_val(&*self.segments)
             + size_of_val(&*self.ram)
             + size_of_val(&*self.devices)
+            + size_of_val(&*self.emulated)
             + size_of_val(&*self.interrupts)
             + size_of_val(&*self.vcpus)
     }

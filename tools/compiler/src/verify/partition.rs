@@ -1,6 +1,6 @@
 //! One partition: its registers, what its Stage-2 tables reach, and whether that is what its regions say.
 
-use septum_plan::frames::Places;
+use septum_plan::frames::Frame;
 use septum_plan::{PartitionRecord, RegionKind, RegionRecord};
 use septum_stage2::Memory;
 use septum_stage2::walker::Walker;
@@ -114,10 +114,9 @@ impl One<'_> {
 
     /// What EL2 emulates must trap, so nothing may be mapped there.
     fn check_emulated(&self, reached: &Reached, findings: &mut Findings) {
-        let vcpus = self.context.plan.vcpus(self.partition).len();
-        for frame in Places::of(self.partition).frames(self.context.plan.gic(), vcpus) {
+        for frame in self.context.plan.emulated(self.partition).iter().filter_map(Frame::of) {
             for reach in reached.within(Range::new(frame.ipa, frame.bytes)) {
-                let (partition, what) = (self.name.to_owned(), frame.what.name());
+                let (partition, what) = (self.name.to_owned(), frame.kind.name());
                 findings.add(Violation::Emulated { partition, what, reach });
             }
         }

@@ -6,8 +6,8 @@ use std::ops::Range;
 use septum_compiler::image;
 use septum_compiler::system::System;
 use septum_plan::{
-    BootBlock, CoreRecord, DeviceRecord, PartitionRecord, PlanHeader, RamRecord, RegionRecord, SegmentRecord, Slice,
-    boot,
+    BootBlock, CoreRecord, DeviceRecord, EmulatedRecord, PartitionRecord, PlanHeader, RamRecord, RegionRecord,
+    SegmentRecord, Slice, boot,
 };
 use zerocopy::{FromBytes, IntoBytes};
 
@@ -131,6 +131,7 @@ impl Forged {
         array("segment", header.segments, size_of::<SegmentRecord>());
         array("ram", header.ram, size_of::<RamRecord>());
         array("device", header.devices, size_of::<DeviceRecord>());
+        array("emulated", header.emulated, size_of::<EmulatedRecord>());
         array("interrupts", header.interrupts, size_of::<u32>());
         let records = places.iter().map(|place| place.byte + 1).max().unwrap_or(0);
         let end = self.plan + header.plan_bytes as usize;

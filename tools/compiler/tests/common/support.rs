@@ -2,8 +2,9 @@
 #![allow(dead_code, reason = "no test uses all of it")]
 
 use septum_compiler::board::{Board, CarveOut, Console, Core, Device, Gic, PaSpan, Power};
-use septum_compiler::system::{GuestGic, Partition, Region, Segment, System, cover};
-use septum_plan::{CoreStart, GicVersion, PowerControl, RegionKind, UartKind, space};
+use septum_compiler::system::{Partition, Region, Segment, System, cover};
+use septum_plan::frames::{Frame, emulated_bytes};
+use septum_plan::{CoreStart, EmulatedKind, GicVersion, PowerControl, RegionKind, UartKind, space};
 use septum_stage2::{Access, Geometry, Granule, Ipa, Pa, PaRange};
 
 /// An ELF with `segments` of (virtual address, rights, file bytes, memory bytes).
@@ -148,6 +149,14 @@ pub fn registers(device: &Device, ipa: u64) -> Region {
     Region { kind: RegionKind::Device, devices, ..memory(&device.name, ipa, start.get(), size, Access::RW) }
 }
 
+/// Gives `partition` the cores `cpus`, and a redistributor for each where it has such.
+pub fn set_cpus(partition: &mut Partition, cpus: Vec<u32>) {
+    for frame in partition.emulated.iter_mut().filter(|frame| frame.kind == EmulatedKind::Gicr) {
+        frame.bytes = emulated_bytes(frame.kind, GicVersion::V3, cpus.len());
+    }
+    partition.cpus = cpus;
+}
+
 /// A partition on core `vmid - 1` with `regions` and a small payload at the first one's start.
 pub fn partition(board: &Board, name: &str, vmid: u16, regions: Vec<Region>) -> Partition {
     let start = regions[0].ipa;
@@ -159,6 +168,10 @@ pub fn partition(board: &Board, name: &str, vmid: u16, regions: Vec<Region>) -> 
         regions.push(device);
     }
     regions.sort_by_key(|region| region.ipa);
+    let version = board.gic.version;
+    let emulated = [(EmulatedKind::Gicd, 0x800_0000), (EmulatedKind::Gicr, 0x80a_0000)];
+    let emulated = emulated.map(|(kind, ipa)| Frame { kind, ipa, bytes: emulated_bytes(kind, version, 1), intid: 0 });
+    let emulated = emulated.into_iter().filter(|frame| !(v2 && frame.kind == EmulatedKind::Gicr)).collect();
     Partition {
         name: name.to_owned(),
         line: 3,
@@ -170,12 +183,8 @@ pub fn partition(board: &Board, name: &str, vmid: u16, regions: Vec<Region>) -> 
         interrupts: vec![],
         entry: start,
         arguments: [0; 4],
-        gic: GuestGic {
-            distributor: Some(Ipa::new(0x800_0000)),
-            cpu_interface: v2.then(|| Ipa::new(0x801_0000)),
-            redistributors: (!v2).then(|| Ipa::new(0x80a_0000)),
-        },
-        console: None,
+        emulated,
+        cpu_interface: v2.then(|| Ipa::new(0x801_0000)),
         elf: None,
         trap_physical_timer: false,
     }

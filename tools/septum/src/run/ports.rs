@@ -101,7 +101,7 @@ fn has_device(regions: &[Region], device: &str) -> bool {
 fn places(system: &System) -> BTreeMap<String, u8> {
     let can_listen = system.log_interrupt().is_some();
     let partitions =
-        system.partitions.iter().enumerate().filter(|(_, partition)| can_listen && partition.console.is_some());
+        system.partitions.iter().enumerate().filter(|(_, partition)| can_listen && partition.console().is_some());
     partitions.filter_map(|(place, partition)| Some((partition.name.clone(), u8::try_from(place).ok()?))).collect()
 }
 

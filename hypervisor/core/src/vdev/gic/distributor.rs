@@ -4,8 +4,6 @@
 
 use core::sync::atomic::Ordering::Relaxed;
 
-use septum_plan::frames::{GICD_V2_BYTES, GICD_V3_BYTES};
-
 use super::bits::Scope;
 use super::state::work;
 use super::{Hardware, IIDR, Vgic};
@@ -18,11 +16,6 @@ const FIXED_V3: u32 = 1 << 4 | 1 << 6;
 /// ArchRev and the JEDEC nibbles of PIDR2.
 const PIDR2_V2: u32 = 0x2b;
 const PIDR2_V3: u32 = 0x3b;
-
-/// Bytes of the guest's GICD frame.
-pub const fn frame_bytes(v3: bool) -> u32 {
-    if v3 { GICD_V3_BYTES as u32 } else { GICD_V2_BYTES as u32 }
-}
 
 impl<H: Hardware> Vgic<'_, H> {
     /// Reads `bytes` (1, 2, 4 or 8) at `offset` of GICD.

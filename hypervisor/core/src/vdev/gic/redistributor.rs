@@ -16,11 +16,6 @@ const PROCESSOR_SLEEP: u32 = 1 << 1;
 const ASLEEP: u32 = PROCESSOR_SLEEP | 1 << 2;
 const PIDR2: u32 = 0x3b;
 
-/// Bytes of the guest's redistributors.
-pub const fn frames_bytes(vcpus: usize) -> u64 {
-    (vcpus as u64).wrapping_mul(GICR_BYTES)
-}
-
 /// Offset of virtual core `vcpu`'s SGI frame from the first redistributor, in bytes.
 pub const fn private_frame(vcpu: u16) -> u64 {
     (vcpu as u64).wrapping_mul(GICR_BYTES) | offset::GICR_SGI_FRAME as u64

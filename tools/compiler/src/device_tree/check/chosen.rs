@@ -59,7 +59,7 @@ impl Checker<'_> {
             let says = format!("says that a RAM disk lies at {}, and none is loaded", shown(&range));
             let right = "give `initrd` in `linux`, or take `linux,initrd-start` and `linux,initrd-end` out";
             out.push(unfit(path, start, Rule::Chosen, says, right));
-        } else if !range.is_empty() && !owner::has(self.board, self.partition, &range) {
+        } else if !range.is_empty() && !owner::has(self.partition, &range) {
             let owner = owner::of_addresses(self.board, self.partitions, &range);
             out.push(finding(path, start, TreeProblem::Address { range, owner }));
         }

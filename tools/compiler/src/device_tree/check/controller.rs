@@ -3,9 +3,8 @@
 
 use dtoolkit::Node;
 use dtoolkit::model::DeviceTreeNode;
-use septum_plan::GicVersion;
-use septum_plan::frames::{GICC_BYTES, GICR_BYTES, gicd_bytes};
-use septum_stage2::Ipa;
+use septum_plan::frames::{Frame, GICC_BYTES, GICR_BYTES};
+use septum_plan::{EmulatedKind, GicVersion};
 use std::ops::Range;
 
 use super::super::bus::Bus;
@@ -47,14 +46,16 @@ impl Checker<'_> {
     /// What is wrong with the frames `found` in a GIC's `reg`.
     fn gic_frames(&self, path: &str, found: &[Range<u64>]) -> Option<Finding> {
         let version = self.board.gic.version;
-        let frame = |ipa: Option<Ipa>, bytes: u64| ipa.map(|ipa| ipa.get()..ipa.get().saturating_add(bytes));
-        let gic = self.partition.gic;
-        let distributor = frame(gic.distributor, gicd_bytes(version))?;
+        let range = |frame: Frame| frame.ipa..frame.end();
+        let distributor = range(self.partition.distributor()?);
         let (second, least) = match version {
-            GicVersion::V2 => (frame(gic.cpu_interface, GICC_BYTES)?, GICC_BYTES / 2),
+            GicVersion::V2 => {
+                let first = self.partition.cpu_interface?.get();
+                (first..first.saturating_add(GICC_BYTES), GICC_BYTES / 2)
+            }
             GicVersion::V3 => {
-                let redistributors = GICR_BYTES * self.partition.cpus.len() as u64;
-                (frame(gic.redistributors, redistributors)?, GICR_BYTES * self.tree_cores.max(1) as u64)
+                let redistributors = range(self.partition.emulated_of(EmulatedKind::Gicr)?);
+                (redistributors, GICR_BYTES * self.tree_cores.max(1) as u64)
             }
         };
         let fits = |block: &Range<u64>| {
@@ -112,7 +113,7 @@ impl Checker<'_> {
             let Some(intids) = intids else { continue };
             out.extend(self.timer_slots(node, path, property, intids));
         }
-        if self.guest.linux && interrupts.is_empty() && self.partition.gic.distributor.is_some() {
+        if self.guest.linux && interrupts.is_empty() && self.partition.distributor().is_some() {
             let says = "is missing, so Linux has no clock";
             out.push(unfit(path, "interrupts", Rule::Controller, says, TIMER_RIGHT));
         }

@@ -46,7 +46,7 @@ impl Checker<'_> {
     }
 
     fn not_usable(&self, path: &str, property: &'static str, range: Range<u64>) -> Finding {
-        if !owner::has(self.board, self.partition, &range) {
+        if !owner::has(self.partition, &range) {
             let owner = owner::of_addresses(self.board, self.partitions, &range);
             return finding(path, property, TreeProblem::Address { range, owner });
         }

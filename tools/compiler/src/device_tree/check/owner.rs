@@ -48,8 +48,8 @@ impl fmt::Display for Owner {
 }
 
 /// Whether `partition` has every address of `range`: mapped by Stage-2 or emulated.
-pub(super) fn has(board: &Board, partition: &Partition, range: &Range<u64>) -> bool {
-    let emulated = partition.emulated(board.gic.version).map(|frame| frame.ipa..frame.end());
+pub(super) fn has(partition: &Partition, range: &Range<u64>) -> bool {
+    let emulated = partition.emulated.iter().map(|frame| frame.ipa..frame.end());
     covers(partition.regions.iter().map(range_of).chain(emulated), range)
 }
 
@@ -67,10 +67,11 @@ pub(super) fn covers(parts: impl Iterator<Item = Range<u64>>, range: &Range<u64>
     reached >= range.end
 }
 
-/// Whether `partition` has the interrupt `intid`: its SPIs, the emulated console's, and the timers' PPIs.
+/// Whether `partition` has the interrupt `intid`: its SPIs, what EL2 makes for it, and the timers' PPIs.
 pub(super) fn has_interrupt(partition: &Partition, intid: u32) -> bool {
-    let console = partition.console.is_some_and(|console| console.intid == intid);
-    console || TIMER_INTIDS.contains(&intid) || partition.interrupts.contains(&intid)
+    partition.emulated.iter().any(|frame| frame.intid == intid)
+        || TIMER_INTIDS.contains(&intid)
+        || partition.interrupts.contains(&intid)
 }
 
 /// Whose `range` is, taken as physical addresses, as a tree written for the bare board means them.
