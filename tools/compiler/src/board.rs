@@ -65,7 +65,7 @@ pub struct Board {
     pub power: Power,
     /// Devices that partitions may own, by name.
     pub devices: Vec<Device>,
-    /// Whether an SMMU stands between bus masters and memory.
+    /// Whether an SMMU stands between bus masters and memory. EL2 programs none, so it holds nobody back.
     pub smmu: bool,
     /// The QEMU machine that behaves like the board, if there is one.
     pub twin: Option<Twin>,

@@ -1,4 +1,4 @@
-//! How everything that states reach says who reaches more than that: the owners of bus masters without an SMMU.
+//! How everything that states reach says who reaches more than that: the owners of bus masters.
 
 /// ", separated except through the bus masters of `lin`: emmc2" for partitions with their bus masters; "" where there are
 /// none. It ends a sentence: that of `verify`, and the log's first record.

@@ -129,7 +129,7 @@ pub struct Region {
     pub keep: bool,
     /// Line that asked for it, from 1.
     pub line: u32,
-    /// Whether a device lies there that reads and writes all physical memory, as no SMMU stands before it.
+    /// Whether a device lies there that reads and writes all physical memory, as EL2 programs no SMMU before it.
     pub bus_master: bool,
 }
 

@@ -102,11 +102,18 @@ fn an_address_is_explained_with_those_who_reach_it_past_their_tables() {
 }
 
 #[test]
-fn an_smmu_holds_bus_masters_back() {
-    let mut system = system();
-    system.board.smmu = true;
-    system.partitions[0].regions.iter_mut().for_each(|region| region.bus_master = false);
-    assert!(!report::text(&inspect::inspect(&build(&system)).unwrap()).contains("bus master"));
+fn an_smmu_that_nobody_programs_holds_no_bus_master_back() {
+    let board = files::root().join("tools/compiler/tests/bad");
+    let mut tree = files::shipped(files::root());
+    tree.boards.push(board.join("boards"));
+    let text = "board = \"with-smmu\"\n\
+        [partition.lin]\ncpus = [1]\nimage = \"hello\"\ndevices = [\"disk\"]\ndma = \"trusted\"\n\
+        memory.ram = { ipa = 0x4000_0000, identity = true, size = \"2MiB\", access = \"rwx\" }\n";
+    let config = SourceFile { name: "test.toml".into(), text: text.into() };
+    let system = check(&config, &tree).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(system.board.smmu);
+    let exception = verify(&build(&system)).unwrap().exception;
+    assert_eq!(exception, ", separated except through the bus masters of `lin`: disk");
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Assembly<'_> {
             access: pages.access,
             keep: false,
             line: line(pages.span),
-            bus_master: pages.bus_master && !self.board.smmu,
+            bus_master: pages.bus_master,
         });
         let mut regions: Vec<_> = memory.chain(pages).collect();
         regions.sort_by_key(|region| region.ipa);

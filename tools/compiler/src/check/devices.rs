@@ -231,7 +231,7 @@ fn check_pages(
     let mut masters = Vec::new();
     for (low, high) in overlaps(claims) {
         report(low.who, high.who, problems);
-        masters.extend(foreign_master(low.who, high.who).filter(|_| !board.smmu));
+        masters.extend(foreign_master(low.who, high.who));
     }
     // One problem for all pages of a device, whatever number of bus masters lies there.
     masters.sort_by_key(|(_, pages, _)| (pages.span, pages.pa));

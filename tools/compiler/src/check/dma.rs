@@ -1,6 +1,7 @@
-//! Devices that master the bus where no SMMU stands between: who may own them, and where their owner's memory must lie.
+//! Devices that master the bus: who may own them, and where their owner's memory must lie.
 //!
-//! Such a device reads and writes physical addresses, and its driver hands it those that the partition sees. So whatever
+//! EL2 programs no SMMU, so that a board has one changes nothing (docs/decisions/0014-smmu.md). Such a device reads and writes
+//! physical addresses, and its driver hands it those that the partition sees. So whatever
 //! a partition with a bus master sees must lie where it sees it: else an honest driver writes into its neighbour.
 
 use septum_plan::RegionKind;
@@ -27,7 +28,7 @@ pub(super) fn owner<'a, 'b>(drafts: &'b [Draft<'a>]) -> Option<&'b Draft<'a>> {
 
 /// Reports bus masters whose partition is not trusted with them, and all but the first partition that is.
 pub(super) fn check_owners(drafts: &[Draft<'_>], board: &Board, el2: Option<PaSpan>, problems: &mut Problems) {
-    let Some(owner) = owner(drafts).filter(|_| !board.smmu) else { return };
+    let Some(owner) = owner(drafts) else { return };
     for (index, draft) in drafts.iter().enumerate() {
         let own = masters(draft);
         if draft.raw.dma.is_none() {
@@ -69,8 +70,16 @@ pub(super) fn trust(drafts: &[Draft<'_>], index: usize, board: &Board, el2: Opti
     show::all_of(&dma.into_iter().chain(cures).collect::<Vec<_>>())
 }
 
+/// Why nothing stands between a bus master and memory.
+fn unguarded(board: &Board) -> String {
+    match board.smmu {
+        true => format!("EL2 does not program the SMMU of board `{}`", board.name),
+        false => format!("board `{}` has no SMMU", board.name),
+    }
+}
+
 fn untrusted(draft: &Draft<'_>, given: Given<'_>, board: &Board) -> Problem {
-    let message = format!("device `{}` masters the bus, and board `{}` has no SMMU", given.device.name, board.name);
+    let message = format!("device `{}` masters the bus, and {}", given.device.name, unguarded(board));
     let here = format!("gives `{}` a way around Stage-2", draft.name());
     Problem::new(Code::BusMaster, given.raw.name.span, message).here(here)
 }
@@ -80,7 +89,7 @@ fn two_trusted(draft: &Draft<'_>, given: Given<'_>, owner: &Draft<'_>, device: G
     let problem = Problem::new(Code::TwoTrusted, given.raw.name.span, message);
     let problem = problem.here(format!("`{}` masters the bus", given.device.name));
     let problem = problem.label(device.raw.name.span, format!("`{}` masters the bus", device.device.name));
-    problem.help("without an SMMU each could rewrite the other's memory: give all bus masters to one partition")
+    problem.help("each could rewrite the other's memory through them: give all bus masters to one partition")
 }
 
 /// What is known of places when [`check_places`] looks.
@@ -94,9 +103,6 @@ pub(super) struct Known<'a> {
 
 /// Reports what a trusted partition with a bus master sees elsewhere than it lies.
 pub(super) fn check_places(drafts: &[Draft<'_>], board: &Board, known: Known<'_>, problems: &mut Problems) {
-    if board.smmu {
-        return;
-    }
     for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| draft.raw.dma.is_some()) {
         let Some(master) = masters(draft).first().copied() else { continue };
         let found = Seen { draft, master };

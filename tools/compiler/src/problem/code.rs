@@ -103,7 +103,7 @@ codes! {
     SharedDevicePage = "E0303",
     /// No device that a partition owns lies on a granule page with a device that EL2 uses.
     SharedEl2Page = "E0304",
-    /// A device that masters the bus goes to a partition with `dma = "trusted"` where no SMMU stands between.
+    /// A device that masters the bus goes to a partition with `dma = "trusted"`, whether the board has an SMMU or not.
     BusMaster = "E0305",
     /// At most one partition is trusted with bus masters.
     TwoTrusted = "E0306",
@@ -119,7 +119,7 @@ codes! {
     GicGranule = "E0311",
     /// The emulated console lies at a multiple of 4 KiB within the partition's addresses.
     ConsoleAddress = "E0312",
-    /// What a partition with a bus master sees lies where it sees it, where no SMMU stands between.
+    /// What a partition with a bus master sees lies where it sees it.
     BusMasterPlace = "E0313",
 
     /// A partition has at least one core, and 254 at most.
