@@ -17,6 +17,19 @@ pub use value::{Range, Size, choice};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{FileId, Span, Spanned};
 
+/// Most characters of a name: the log and the plan hold it for every message.
+const NAME_MAX: usize = 31;
+
+/// Reports a `name` that cannot be one of a `kind`: log, image and messages are to be read by people and by tools.
+pub fn check_name(kind: &str, name: &Spanned<String>, problems: &mut Problems) {
+    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    let length = name.value.chars().count();
+    if !(1..=NAME_MAX).contains(&length) || !name.value.chars().all(letter) {
+        let problem = Problem::new(Code::InvalidName, name.span, format!("`{}` cannot name a {kind}", name.value));
+        problems.add(problem.help(format!("use 1 to {NAME_MAX} letters, digits, `-` or `_`")));
+    }
+}
+
 /// A TOML value, its place, and the words that messages name it by.
 #[derive(Clone, Copy, Debug)]
 pub struct Value<'a> {

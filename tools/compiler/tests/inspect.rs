@@ -57,7 +57,7 @@ fn every_number_is_an_integer_and_every_key_is_known() {
     let keys = "board load_address partitions name cpus vmid vtcr vttbr granule ipa_bits start_level root_tables \
                 table_bytes entry arguments line traps_physical_timer interrupt_controller distributor redistributors \
                 regions kind ipa pa size access segments bytes zeroes kept interrupts config machine text_offset el2_bytes \
-                pa_range gic core_start power_control counter_hz uart clock_hz baud interrupt cores mpidr partition vcpu \
+                pa_range tcr mair el2_seal gic core_start power_control counter_hz uart clock_hz baud interrupt cores mpidr partition vcpu \
                 release_va ram devices va el2 board";
     let mut open = vec![inspection(0)];
     while let Some(value) = open.pop() {

@@ -9,7 +9,7 @@ use septum_compiler::{image, inspect, report};
 #[test]
 fn the_page_names_every_region_and_refers_to_nothing_else() {
     for mut system in support::systems() {
-        system.partitions[0].name = "<one> & \"only\"".to_owned();
+        system.board.name = "<one> & \"only\"".to_owned();
         let image = image::build(&system, &support::el2_elf()).unwrap();
         let page = report::html(image.bytes(), &[]).unwrap();
         for region in system.partitions.iter().flat_map(|partition| &partition.regions) {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use septum_compiler::check;
 use septum_compiler::check::TEXT_BYTES_MAX;
+use septum_compiler::problem::show::printable;
 use septum_compiler::system::System;
 
 use crate::failure::Failure;
@@ -56,14 +57,14 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
     let bytes = regular_file::read(config, TEXT_BYTES_MAX)
         .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
-    let checked = check::check_bytes(&config.display().to_string(), bytes, &files);
+    let checked = check::check_bytes(&printable(&config.to_string_lossy()), bytes, &files);
     files.remark_on_board();
     let remarks = checked.iter().flat_map(|system| &system.remarks);
     remarks.for_each(|remark| output::tell(format_args!("note: {}: {remark}\n", config.display())));
     checked.map_err(|problems| {
         files.into_lack().unwrap_or_else(|| match format {
             Format::Human => {
-                output::tell(problems.human(io::stderr().is_terminal()));
+                output::tell_styled(problems.human(io::stderr().is_terminal()));
                 Failure::Reported
             }
             Format::Json => output::show(problems.json()).map_or_else(Failure::from, |()| Failure::Reported),

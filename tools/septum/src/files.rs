@@ -7,6 +7,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use septum_compiler::check::{FILE_BYTES_MAX, FileError, Files, Loaded, TEXT_BYTES_MAX};
+use septum_compiler::problem::show::printable;
 
 use crate::cargo::Cargo;
 use crate::failure::Failure;
@@ -75,7 +76,7 @@ impl TreeFiles {
 
 impl Files for TreeFiles {
     fn config_name(&self, _typed: &str) -> String {
-        tree::config_name(&self.config).to_string_lossy().into_owned()
+        printable(&tree::config_name(&self.config).to_string_lossy()).into_owned()
     }
 
     fn boards(&self) -> Vec<String> {

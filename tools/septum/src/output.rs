@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use septum_compiler::problem::show::printable_line;
 use serde::Serialize;
 
 /// What was to be shown cannot be.
@@ -25,12 +26,13 @@ impl From<io::Error> for OutputError {
     }
 }
 
-/// Shows `text` on stdout, whole: what cannot be written is known when this returns.
+/// Shows `text` on stdout, whole: what cannot be written is known when this returns. What in it a terminal would obey is
+/// shown as escapes: much of it comes from files that somebody else may have written.
 ///
 /// # Errors
 /// Nobody reads it, or it cannot be written.
 pub fn show(text: impl Display) -> Result<(), OutputError> {
-    write(&mut io::stdout().lock(), text)
+    write(&mut io::stdout().lock(), tame(&text.to_string()))
 }
 
 /// Shows `text` and a line's end on stdout.
@@ -41,8 +43,22 @@ pub fn show_line(text: impl Display) -> Result<(), OutputError> {
     show(format_args!("{text}\n"))
 }
 
-/// Tells the user something on stderr: who closes it does not want to know, and there is no other place to say so.
+/// As [`show_line`], for the line of a run: what a guest writes for its terminal goes to the user's.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_terminal_line(line: impl Display) -> Result<(), OutputError> {
+    write(&mut io::stdout().lock(), format_args!("{line}\n"))
+}
+
+/// Tells the user something on stderr, as [`show`] does: who closes it does not want to know, and there is no other place
+/// to say so.
 pub fn tell(text: impl Display) {
+    tell_styled(tame(&text.to_string()));
+}
+
+/// As [`tell`], where the text's own colours are the tool's.
+pub fn tell_styled(text: impl Display) {
     let _ = io::stderr().lock().write_all(text.to_string().as_bytes());
 }
 
@@ -63,7 +79,22 @@ pub fn json(what: &impl Serialize) -> String {
     text
 }
 
+/// `text` line by line, without what a terminal would obey.
+fn tame(text: &str) -> String {
+    text.split('\n').map(printable_line).collect::<Vec<_>>().join("\n")
+}
+
 fn write(out: &mut impl Write, text: impl Display) -> Result<(), OutputError> {
     out.write_all(text.to_string().as_bytes())?;
     Ok(out.flush()?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_tabs_stay_and_what_a_terminal_obeys_does_not() {
+        assert_eq!(tame("a\tb\nc\u{1b}[2J\r\n"), "a\tb\nc\\u{1b}[2J\\r\n");
+    }
 }

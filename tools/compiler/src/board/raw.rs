@@ -5,7 +5,7 @@ use septum_stage2::Granule;
 use toml::de::DeValue;
 
 use crate::problem::{Code, Problem, Problems};
-use crate::raw::{Range, Read, Table, Value, choice, suggest};
+use crate::raw::{Range, Read, Table, Value, check_name, choice, suggest};
 use crate::source::{FileId, Span, Spanned};
 
 /// Who asked for the board, and in which variant.
@@ -183,7 +183,11 @@ fn read_gic(table: &mut Table<'_>, problems: &mut Problems) -> Option<RawGic> {
 
 fn read_carve_outs(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Named> {
     let named = table.named("carve-out", problems);
-    named.into_iter().filter_map(|(name, value)| Some(Named { name, range: value.read(problems)? })).collect()
+    let read = |(name, value): (Spanned<String>, Value<'_>)| {
+        check_name("carve-out", &name, problems);
+        Some(Named { name, range: value.read(problems)? })
+    };
+    named.into_iter().filter_map(read).collect()
 }
 
 fn read_devices(table: &mut Table<'_>, problems: &mut Problems) -> Vec<RawDevice> {
@@ -192,6 +196,7 @@ fn read_devices(table: &mut Table<'_>, problems: &mut Problems) -> Vec<RawDevice
 }
 
 fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<RawDevice> {
+    check_name("device", &name, problems);
     let mut table = Table::open(value, format!("device `{}`", name.value), name.span, problems)?;
     let registers = table.required::<Vec<Spanned<Range>>>("registers", problems);
     let interrupts = table.optional::<Vec<Spanned<u32>>>("interrupts", problems);

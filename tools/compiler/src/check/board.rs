@@ -5,7 +5,7 @@ use crate::board::{self, Board, Console, Wanted};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Config;
-use crate::raw::{parse, suggest};
+use crate::raw::{check_name, parse, suggest};
 use crate::source::Spanned;
 
 /// The board that `config` names. `None` has been reported.
@@ -16,6 +16,7 @@ pub(super) fn read(config: &Config, files: &dyn Files, problems: &mut Problems) 
         problems.add(unknown_board(name, &known));
         return None;
     }
+    check_name("board", name, problems);
     let loaded = files.board(&name.value).map_err(|error| {
         let message = format!("the file of board `{}` cannot be read", name.value);
         let why = match error {

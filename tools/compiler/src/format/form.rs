@@ -4,6 +4,7 @@
 //! behind the strings. So nothing is hidden in a plan, no two records are the same bytes, and whatever looks through all
 //! partitions' shares passes each record once. What a field *says* is [`crate::verify`]'s question.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use septum_plan::affinity::AFFINITY;
@@ -18,6 +19,7 @@ use septum_plan::{
 };
 
 use crate::el2_elf::PAGE;
+use crate::problem::show::{is_printable, printable};
 
 /// What is wrong, as the end of a sentence about the plan.
 type Checked = Result<(), String>;
@@ -28,6 +30,8 @@ type Share = fn(&PartitionRecord) -> Slice;
 const PARTITIONS_MAX: usize = 255;
 /// No address of a device, physical or EL2's, has more bits than Armv8-A's physical addresses (Arm ARM D8.1.6: 52).
 const ADDRESS_END: u64 = 1 << 52;
+/// The first INTID behind the SPIs: 1020 to 1023 are special (IHI 0069H 2.2, IHI 0048B 2.2.1).
+const INTIDS_END: u32 = 1020;
 /// All rights that a region can have.
 const ACCESS: u8 = ACCESS_READ | ACCESS_WRITE | ACCESS_EXECUTE | ACCESS_BUS_MASTER;
 /// All flags that a partition can have.
@@ -40,6 +44,7 @@ const FLAGS: u16 = flag::TRAP_PHYSICAL_TIMER;
 pub(crate) fn check(plan: &Plan<'_>, bytes: &[u8]) -> Checked {
     let records = check_arrays(plan.header())?;
     check_strings(plan, bytes, records)?;
+    check_names(plan)?;
     check_shares(plan)?;
     plan.cores().iter().enumerate().try_for_each(|(index, core)| check_core(index, core))?;
     plan.partitions().iter().try_for_each(|partition| check_partition(plan, partition))?;
@@ -97,6 +102,27 @@ fn is_zero(bytes: &[u8], range: Range<usize>) -> bool {
     bytes.get(range).is_some_and(|bytes| bytes.iter().all(|byte| *byte == 0))
 }
 
+/// Whoever reads the plan shows its texts to people, so they must be what TOML and board files can say: no control
+/// characters, which a terminal would obey; and nothing that belongs to two partitions.
+fn check_names(plan: &Plan<'_>) -> Checked {
+    let header = plan.header();
+    let about = [("board", header.board), ("configuration", header.config), ("exception", header.exception)];
+    let partitions = plan.partitions().iter().map(|partition| ("partition", partition.name));
+    let regions = plan.regions().iter().map(|region| ("region", region.name));
+    for (kind, text) in about.into_iter().chain(partitions.clone()).chain(regions) {
+        let text = plan.text(text);
+        let is_name = is_printable(text) && (kind == "exception" || !text.is_empty());
+        must(is_name, || format!("`{}` cannot name a {kind}", printable(text)))?;
+    }
+    let mut seen = BTreeSet::new();
+    for name in partitions.map(|(_, name)| plan.text(name)) {
+        let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        must(name.chars().all(letter), || format!("`{name}` cannot name a partition"))?;
+        must(seen.insert(name), || format!("two partitions are called `{name}`"))?;
+    }
+    Ok(())
+}
+
 /// The partitions' shares of an array follow each other and make it up; of the regions, the first part.
 fn check_shares(plan: &Plan<'_>) -> Checked {
     must(plan.partitions().len() <= PARTITIONS_MAX, || format!("it has more than {PARTITIONS_MAX} partitions"))?;
@@ -142,6 +168,12 @@ fn check_core(index: usize, core: &CoreRecord) -> Checked {
 fn check_partition(plan: &Plan<'_>, partition: &PartitionRecord) -> Checked {
     let flags = partition.flags & !FLAGS;
     must(flags == 0, || format!("{} are unknown: {flags:#x}", whose(plan, partition, "flags")))?;
+    must(partition.vcpus.count != 0, || format!("{} are none", whose(plan, partition, "cores")))?;
+    let mut intids = plan.intids(partition);
+    let made = |intid| plan.emulated(partition).iter().any(|record| record.intid == intid);
+    must(intids.all(|intid| intid < INTIDS_END && !made(intid)), || {
+        format!("{} are no SPIs, or those of what is emulated", whose(plan, partition, "interrupts"))
+    })?;
     check_emulated(plan, partition)?;
     let segments = plan.segments(partition).iter();
     let nothing = |segment: &SegmentRecord| segment.file_bytes == 0 && segment.source_va != 0;

@@ -18,6 +18,12 @@ pub struct MachineView {
     pub el2_bytes: u64,
     /// The PARange encoding that every core must reach.
     pub pa_range: u8,
+    /// TCR_EL2, by which EL2's tables are walked.
+    pub tcr: u64,
+    /// MAIR_EL2, likewise.
+    pub mair: u64,
+    /// The seal of EL2's own bytes: the same in all images that hold one build of EL2.
+    pub el2_seal: u64,
     /// The architecture version of its interrupt controller.
     pub gic: u8,
     /// `none`, `spin-table` or `psci-smc`.
@@ -115,6 +121,9 @@ pub(super) fn view(reader: &Reader<'_>, plan: &Plan<'_>) -> Result<MachineView, 
         text_offset: header::text_offset(reader.image()).unwrap_or(0),
         el2_bytes: header.memory_bytes,
         pa_range: header.pa_range,
+        tcr: header.tcr,
+        mair: header.mair,
+        el2_seal: header.el2_seal,
         gic: match plan.gic() {
             GicVersion::V2 => 2,
             GicVersion::V3 => 3,

@@ -1,9 +1,12 @@
 //! Problems as text for people and as JSON for tools.
 
+use std::borrow::Cow;
+
 use annotate_snippets::renderer::DEFAULT_TERM_WIDTH;
 use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
 use serde::Serialize;
 
+use super::show::printable;
 use super::{Label, Problem, Problems};
 use crate::source::{FileId, Sources, Span};
 
@@ -21,13 +24,13 @@ pub fn human(problems: &Problems, styled: bool) -> String {
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
-    let title = Level::ERROR.primary_title(problem.message.as_str()).id(problem.code.text());
+    let title = Level::ERROR.primary_title(printable(&problem.message)).id(problem.code.text());
     let mut group = Group::with_title(title);
     for file in files(problem) {
         group = group.element(snippet(problem, file, sources));
     }
     match &problem.help {
-        Some(help) => group.element(Level::HELP.message(help.as_str())),
+        Some(help) => group.element(Level::HELP.message(printable(help))),
         None => group,
     }
 }
@@ -60,11 +63,11 @@ fn snippet<'a>(
         kind.span(span.start - lines.start..span.end - lines.start).label(remark(label))
     });
     let text = source.text.get(lines.clone()).unwrap_or("");
-    Snippet::source(text).line_start(first).path(source.name.as_str()).annotations(annotations)
+    Snippet::source(text).line_start(first).path(printable(&source.name)).annotations(annotations)
 }
 
-fn remark(label: &Label) -> Option<&str> {
-    (!label.text.is_empty()).then_some(label.text.as_str())
+fn remark(label: &Label) -> Option<Cow<'_, str>> {
+    (!label.text.is_empty()).then(|| printable(&label.text))
 }
 
 #[derive(Serialize)]

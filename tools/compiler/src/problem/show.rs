@@ -1,4 +1,31 @@
-//! Numbers as messages show them.
+//! Numbers and foreign text as messages show them.
+
+use std::borrow::Cow;
+
+/// `text` with everything that a terminal would obey instead of showing (control characters, line ends, changes of the
+/// writing's direction) as Rust's escapes: names come from files that somebody else may have written.
+pub fn printable(text: &str) -> Cow<'_, str> {
+    if is_printable(text) {
+        return Cow::Borrowed(text);
+    }
+    let escaped = |c: char| if is_shown(c) { c.to_string() } else { c.escape_debug().to_string() };
+    Cow::Owned(text.chars().map(escaped).collect())
+}
+
+/// As [`printable`], but for tabs, which stay.
+pub fn printable_line(text: &str) -> String {
+    text.split('\t').map(printable).collect::<Vec<_>>().join("\t")
+}
+
+/// Whether a terminal shows all of `text`.
+pub fn is_printable(text: &str) -> bool {
+    text.chars().all(is_shown)
+}
+
+/// Quotes and backslashes have escapes, too, but are shown.
+fn is_shown(c: char) -> bool {
+    matches!(c, '\'' | '"' | '\\') || c.escape_debug().len() == 1
+}
 
 /// `0x0900_0000`: an address, in whole groups of four digits where it has more than one.
 pub fn address(value: u64) -> String {
@@ -50,6 +77,16 @@ mod tests {
         assert_eq!(range(0x1000, 0x1000), "[0x1000..0x2000)");
         assert_eq!((size(16 << 20), size(0x1800)), ("16 MiB".into(), "6 KiB".into()));
         assert_eq!(size(3), "0x3 bytes");
+    }
+
+    #[test]
+    fn what_a_terminal_would_obey_is_shown_as_escapes() {
+        for text in ["uart0+uart2", "a/b c.toml", "`größer` \"than\" \\ 'that'"] {
+            assert!(matches!(printable(text), Cow::Borrowed(same) if same == text), "{text}");
+        }
+        assert_eq!(printable("a\u{1b}[2Jb\nc\0"), "a\\u{1b}[2Jb\\nc\\0");
+        assert_eq!(printable_line("a\tb\n"), "a\tb\\n");
+        assert_eq!(printable("\u{202e}\u{9b}"), "\\u{202e}\\u{9b}");
     }
 
     #[test]

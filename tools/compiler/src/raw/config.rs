@@ -5,7 +5,7 @@ use toml::de::DeValue;
 
 use super::image::Image;
 use super::linux::{self, COMMAND_LINE_BYTES_MAX, Linux};
-use super::{Read, Size, Table, Value, choice};
+use super::{Read, Size, Table, Value, check_name, choice};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{FileId, Span, Spanned};
 
@@ -260,18 +260,6 @@ impl Read for Option<Added> {
         let ipa = table.optional("ipa", problems);
         table.close(problems);
         Some(Some(Added { ipa }))
-    }
-}
-
-/// Most characters of a name: the log and the plan hold it for every message.
-const NAME_MAX: usize = 31;
-
-fn check_name(kind: &str, name: &Spanned<String>, problems: &mut Problems) {
-    let letter = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-    let length = name.value.chars().count();
-    if !(1..=NAME_MAX).contains(&length) || !name.value.chars().all(letter) {
-        let problem = Problem::new(Code::InvalidName, name.span, format!("`{}` cannot name a {kind}", name.value));
-        problems.add(problem.help(format!("use 1 to {NAME_MAX} letters, digits, `-` or `_`")));
     }
 }
 

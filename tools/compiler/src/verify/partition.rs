@@ -9,6 +9,7 @@ use super::range::Range;
 use super::reach::{Reach, Reached};
 use super::violation::{Findings, Tables, Violation};
 use super::{Context, devices};
+use crate::el2_elf::PAGE;
 
 /// What one partition reaches.
 #[derive(Clone, Debug)]
@@ -112,9 +113,13 @@ impl One<'_> {
         }
     }
 
-    /// What EL2 emulates must trap, so nothing may be mapped there.
+    /// What EL2 emulates must trap, so nothing may be mapped there. That it lies apart is its form ([`crate::format`]).
     fn check_emulated(&self, reached: &Reached, findings: &mut Findings) {
         for frame in self.context.plan.emulated(self.partition).iter().filter_map(Frame::of) {
+            if !frame.ipa.is_multiple_of(PAGE) || !self.translates(frame.ipa, frame.bytes) {
+                let (partition, what) = (self.name.to_owned(), frame.kind.name());
+                findings.add(Violation::Frame { partition, what, ipa: frame.ipa });
+            }
             for reach in reached.within(Range::new(frame.ipa, frame.bytes)) {
                 let (partition, what) = (self.name.to_owned(), frame.kind.name());
                 findings.add(Violation::Emulated { partition, what, reach });
@@ -122,9 +127,17 @@ impl One<'_> {
         }
     }
 
+    /// Whether the partition's intermediate addresses reach to the end of these bytes.
+    fn translates(&self, ipa: u64, bytes: u64) -> bool {
+        let walker = Walker::new(self.partition.vtcr, self.partition.vttbr, self.context.pa_range);
+        let end = walker.map_or(0, |walker| 1_u64 << walker.ipa_bits());
+        ipa.checked_add(bytes).is_some_and(|last| last <= end)
+    }
+
     fn check_entry(&self, reached: &Reached, findings: &mut Findings) {
         let entry = self.partition.entry;
-        if !reached.find(entry).is_some_and(|reach: &Reach| reach.access.execute) {
+        // Instructions are words (Arm ARM D1.3.4: another PC is an alignment fault).
+        if !entry.is_multiple_of(4) || !reached.find(entry).is_some_and(|reach: &Reach| reach.access.execute) {
             findings.add(Violation::Entry { partition: self.name.to_owned(), entry });
         }
     }

@@ -138,6 +138,18 @@ pub enum Violation {
         /// What is mapped there.
         reach: Reach,
     },
+    /// Registers that EL2 emulates are where it cannot emulate them, or where it emulates others.
+    #[error(
+        "partition `{partition}`: {what} at {ipa:#x} overlaps other registers that EL2 emulates, or is on no such page"
+    )]
+    Frame {
+        /// Its name.
+        partition: String,
+        /// Which registers.
+        what: &'static str,
+        /// Where it would see them.
+        ipa: u64,
+    },
     /// A VMID that is 0, another one than the plan says, or used twice.
     #[error("partition `{partition}` has VMID {vmid}, which is zero, used twice or not the plan's")]
     Vmid {
@@ -173,7 +185,7 @@ pub enum Violation {
         core: usize,
     },
     /// A partition that starts where it may not execute.
-    #[error("partition `{partition}` starts at {entry:#x}, where it may not execute")]
+    #[error("partition `{partition}` starts at {entry:#x}, where it may not or cannot execute")]
     Entry {
         /// Its name.
         partition: String,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use septum_compiler::problem::show::{printable, printable_line};
+
 /// What kind of text a line is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
@@ -55,10 +57,31 @@ impl Line {
 
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:>12} {:>10}{} ", self.time.as_deref().unwrap_or(""), self.speaker, self.kind.mark())?;
+        let time = self.time.as_deref().unwrap_or("");
+        write!(f, "{time:>12} {:>10}{} ", printable(&self.speaker), self.kind.mark())?;
         if let Some(level) = &self.level {
             write!(f, "{level}: ")?;
         }
-        f.write_str(&self.text)
+        match self.kind {
+            // Names in them are the image's, records a guest's; and whose line it is must be beyond doubt.
+            Kind::Hypervisor | Kind::Note | Kind::Record => f.write_str(&printable_line(&self.text)),
+            Kind::Console | Kind::Serial => f.write_str(&self.text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_but_a_console_moves_the_cursor_or_begins_a_line() {
+        let text = "x\u{1b}[2J\n  septum: all partitions have ended";
+        for kind in [Kind::Hypervisor, Kind::Note, Kind::Record] {
+            let shown = Line::plain("a\u{1b}b", kind, text).to_string();
+            assert!(!shown.contains(['\u{1b}', '\n']) && shown.contains("x\\u{1b}[2J\\n  septum"), "{shown}");
+        }
+        let console = Line::plain("a", Kind::Console, "\u{1b}[1mbold").to_string();
+        assert!(console.ends_with("a| \u{1b}[1mbold"), "{console}");
     }
 }

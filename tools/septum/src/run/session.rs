@@ -109,7 +109,7 @@ impl<'a> Session<'a> {
 
     /// Shows `lines`, whose error is an [`output::OutputError`] inside; whether one holds the text that is waited for.
     fn show(&self, lines: &[Line]) -> io::Result<bool> {
-        lines.iter().try_for_each(|line| output::show_line(line).map_err(io::Error::other))?;
+        lines.iter().try_for_each(|line| output::show_terminal_line(line).map_err(io::Error::other))?;
         Ok(lines.iter().any(|line| self.screen.is_awaited(line)))
     }
 
