@@ -277,6 +277,26 @@ fn a_controller_below_a_disabled_bus_is_judged_as_linux_uses_it() {
 }
 
 #[test]
+fn clocks_timers_and_controllers_below_a_disabled_bus_are_judged_as_linux_starts_them() {
+    let found = |name: &'static str, key: &'static str, status: &'static str| {
+        said(move |tree| {
+            let soc = add(tree, "", "soc", &[("#address-cells", &[1]), ("#size-cells", &[1]), ("ranges", &[])]);
+            set(soc, "status", "disabled");
+            let node = add(tree, "/soc", name, &[("reg", &[0xfe10_1000, 0x2000]), (key, &[1])]);
+            set(node, "status", status);
+        })
+    };
+    let early =
+        [("cprman@fe101000", "#clock-cells"), ("timer@fe101000", "x"), ("intc@fe101000", "interrupt-controller")];
+    for (name, key) in early {
+        let says = format!("`reg` of node `/soc/{name}` names [0xfe101000..0xfe103000)");
+        assert!(found(name, key, "okay")[0].starts_with(&says), "{:?}", found(name, key, "okay"));
+        assert_eq!(found(name, key, "disabled"), [""; 0], "{name}");
+    }
+    assert_eq!(found("mmc@fe101000", "x", "okay"), [""; 0]);
+}
+
+#[test]
 fn the_timers_interrupts_are_in_the_places_where_linux_takes_them_from() {
     let timer = |cells: &'static [u32]| said(move |tree| set(at(tree, "/timer"), "interrupts", cells));
     assert_eq!(timer(&[1, 13, 4, 1, 14, 4, 1, 11, 4, 1, 10, 4, 1, 12, 4]), [""; 0], "five, as cores with VHE have");

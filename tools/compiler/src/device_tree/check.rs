@@ -1,7 +1,7 @@
 //! A user's own device tree against what its partition has, and against what a kernel reads of it at boot.
 //!
-//! Nodes that are disabled are left out, with everything below them; but a kernel looks for its interrupt controller,
-//! timer, PSCI and cores wherever they are. Registers count where they are the CPU's: below buses that translate to the
+//! Nodes that are disabled are left out, with everything below them; but a kernel looks for interrupt controllers,
+//! clocks, timers, PSCI and cores wherever they are. Registers count where they are the CPU's: below buses that translate to the
 //! root, and not below PCI, I2C, SPI and the like, whose `reg` is another number. What Linux 6.1 and 6.12 read is in
 //! docs/guests.md.
 
@@ -217,7 +217,7 @@ impl Checker<'_> {
             let here = Place { path: &path, parent: interrupt_parent, ..*place };
             let own = enabled(child);
             let is_judged = own && self.special(child, &here, found);
-            if own && place.live && !is_judged {
+            if own && (place.live || is_started_early(child)) && !is_judged {
                 self.registers(child, &here, &mut found.list);
                 self.interrupts(child, &here, owner::has_interrupt, &mut found.list);
             }
@@ -332,6 +332,13 @@ impl Checker<'_> {
             }
         }
     }
+}
+
+/// Whether Linux starts a node before its devices, if it is enabled itself, whatever the nodes above say: interrupt
+/// controllers, clocks and timers (of_irq_init, of_clk_init, timer_probe). Of those it starts the ones that it knows.
+fn is_started_early(node: &DeviceTreeNode) -> bool {
+    let name = node.name().split('@').next().unwrap_or("");
+    name == "timer" || ["interrupt-controller", "#clock-cells"].iter().any(|key| node.property(key).is_some())
 }
 
 fn finding(path: &str, property: &'static str, problem: TreeProblem) -> Finding {
