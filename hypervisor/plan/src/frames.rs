@@ -26,7 +26,8 @@ pub const fn gicd_bytes(version: GicVersion) -> u64 {
     }
 }
 
-/// Most cores of a GICv2: its CPU interfaces (IHI 0048B 1.1).
+/// Most cores of a GICv2: its CPU interfaces, which three bits of GICD_TYPER.CPUNumber count and of which each byte of
+/// GICD_ITARGETSR has a bit (IHI 0048B 4.3.2, 4.3.12).
 pub const V2_CORES_MAX: usize = 8;
 
 /// Where frames of the interrupt controller begin, as multiples of bytes. GICv3's are frames of 64 KiB, each on such a

@@ -16,7 +16,7 @@ mod segments;
 mod sharing;
 mod violation;
 
-use septum_plan::{DeviceRecord, Plan};
+use septum_plan::{DeviceRecord, Plan, RegionKind};
 use septum_stage2::PaRange;
 use septum_stage2::walk::TableBytes;
 
@@ -60,6 +60,9 @@ pub struct Verified {
     pub el2: El2Reach,
     /// Who reaches all memory past the tables, as the end of a sentence ([`crate::bus_masters`]).
     pub exception: String,
+    /// Devices of partitions that the plan calls no bus masters, each as `` `device` of `partition` ``: whether one is, only the
+    /// board can tell.
+    pub other_devices: Vec<String>,
     /// Memory that is not zeroed where no payload goes, each as `` `memory` of `partition` ``.
     pub kept: Vec<String>,
 }
@@ -136,7 +139,21 @@ fn examine(context: &Context<'_>) -> (Verified, Findings) {
     if context.plan.exception() != exception {
         findings.add(Violation::Exception { found: context.plan.exception().to_owned(), right: exception.clone() });
     }
-    (Verified { board, config, partitions, el2, exception, kept: kept(&context.plan) }, findings)
+    let (other_devices, kept) = (other_devices(context), kept(&context.plan));
+    (Verified { board, config, partitions, el2, exception, other_devices, kept }, findings)
+}
+
+fn other_devices(context: &Context<'_>) -> Vec<String> {
+    let plan = &context.plan;
+    let mut names = Vec::new();
+    for partition in plan.partitions() {
+        let regions = plan.regions_of(partition).iter().filter(|region| {
+            let device = RegionKind::from_code(region.kind) == Some(RegionKind::Device);
+            device && !region.is_bus_master() && !devices::is_cpu_interface(context, partition, region)
+        });
+        names.extend(regions.map(|region| format!("`{}` of `{}`", plan.text(region.name), plan.text(partition.name))));
+    }
+    names
 }
 
 fn kept(plan: &Plan<'_>) -> Vec<String> {

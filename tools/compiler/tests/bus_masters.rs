@@ -101,6 +101,18 @@ fn an_address_is_explained_with_those_who_reach_it_past_their_tables() {
     }
 }
 
+/// A file from elsewhere may leave out that a device masters the bus: tables do not tell.
+#[test]
+fn the_proof_names_the_devices_whose_word_it_takes() {
+    let mut system = system();
+    let devices = |system: &System| verify(&build(system)).unwrap().other_devices;
+    assert_eq!(devices(&system), ["`i2c1` of `lin`"]);
+    system.partitions[0].regions.iter_mut().for_each(|region| region.bus_master = false);
+    let mut found = devices(&system);
+    found.sort();
+    assert_eq!(found, ["`emmc2` of `lin`", "`i2c1` of `lin`"]);
+}
+
 #[test]
 fn an_smmu_that_nobody_programs_holds_no_bus_master_back() {
     let board = files::root().join("tools/compiler/tests/bad");

@@ -64,6 +64,10 @@ fn reach_lines(verified: &Verified) -> Vec<String> {
     let except = if verified.kept.is_empty() { "" } else { ", except " };
     let kept = verified.kept.join(", ");
     lines.push(format!("memory of partitions starts as payload and zeroes{except}{kept}"));
+    if !verified.other_devices.is_empty() {
+        let devices = verified.other_devices.join(", ");
+        lines.push(format!("no bus masters by the image's own word, which its tables cannot prove: {devices}"));
+    }
     let Verified { config, exception, .. } = verified;
     let exception = exception.trim_start_matches(", separated");
     let comma = if exception.is_empty() { "" } else { "," };

@@ -136,7 +136,7 @@ impl One<'_> {
 
     fn check_entry(&self, reached: &Reached, findings: &mut Findings) {
         let entry = self.partition.entry;
-        // Instructions are words (Arm ARM D1.3.4: another PC is an alignment fault).
+        // Instructions are words (another PC is a PC alignment fault).
         if !entry.is_multiple_of(4) || !reached.find(entry).is_some_and(|reach: &Reach| reach.access.execute) {
             findings.add(Violation::Entry { partition: self.name.to_owned(), entry });
         }
