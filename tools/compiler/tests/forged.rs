@@ -14,7 +14,8 @@ use septum_compiler::image;
 use septum_compiler::inspect::inspect;
 use septum_compiler::system::System;
 use septum_compiler::verify::verify;
-use septum_plan::{BootBlock, PartitionRecord, PlanHeader, boot};
+use septum_plan::frames::Frame;
+use septum_plan::{BootBlock, EmulatedKind, PartitionRecord, PlanHeader, boot};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// What [`verify`] says against the image of the system for GICv3, or with `v2` for GICv2, as `change` makes it.
@@ -25,6 +26,11 @@ fn built(v2: bool, change: impl FnOnce(&mut System)) -> String {
         Ok(image) => verify(&image.into_bytes()).map_or_else(|error| error.to_string(), |_| String::new()),
         Err(error) => error.to_string(),
     }
+}
+
+/// An emulated console at `ipa` with interrupt `intid`.
+fn console(ipa: u64, intid: u32) -> Frame {
+    Frame { kind: EmulatedKind::Pl011, ipa, bytes: 0x1000, intid }
 }
 
 /// The same, where `change` is made to the record of partition `index`.
@@ -81,25 +87,32 @@ fn a_partition_owns_shared_interrupts_and_cores() {
         let found = built(v2, |system| system.partitions[0].cpus.clear());
         assert!(found.contains("the cores of partition `one` are none"), "{found}");
         let own = support::systems()[usize::from(v2)].partitions[2].interrupts[0];
-        let found = forged(v2, 2, |record| (record.console_ipa, record.console_intid) = (0x3000_0000, own));
-        assert!(found.contains("the interrupts of partition `three` are no SPIs, or its console's"), "{found}");
+        let found = built(v2, |system| system.partitions[2].emulate(console(0x3000_0000, own)));
+        assert!(found.contains("the interrupts of partition `three` are no SPIs, or those of what is"), "{found}");
     }
 }
 
 #[test]
 fn what_el2_emulates_is_one_thing_on_whole_pages_within_the_partitions_addresses() {
     for v2 in [false, true] {
-        let console = |ipa| forged(v2, 2, |record| (record.console_ipa, record.console_intid) = (ipa, 50));
-        assert_eq!(console(0x3000_0000), "");
-        for ipa in [0x800_0000, 0x3000_0010, 1 << 50, 0xffff_ffff_ffff_f000] {
-            let found = console(ipa);
+        let seen_at = |ipa| built(v2, |system| system.partitions[2].emulate(console(ipa, 50)));
+        assert_eq!(seen_at(0x3000_0000), "");
+        for ipa in [0x3000_0010, 1 << 50] {
+            let found = seen_at(ipa);
             assert!(found.contains(&format!("the console at {ipa:#x} overlaps other registers")), "{found}");
         }
-        let found = forged(v2, 0, |record| record.gicd_ipa += 0x10);
-        assert!(found.contains("the distributor at 0x8000010 overlaps"), "{found}");
+        for ipa in [0x800_0000, 0xffff_ffff_ffff_f000] {
+            assert!(!seen_at(ipa).is_empty(), "{ipa:#x}");
+        }
+        let moved = |by| built(v2, |system| system.partitions[0].emulated[0].ipa += by);
+        assert!(moved(0x10).contains("the distributor at 0x8000010 overlaps"), "{}", moved(0x10));
     }
-    let found = forged(false, 0, |record| record.gicr_ipa = record.gicd_ipa);
-    assert!(found.contains("the redistributors at 0x8000000 overlaps"), "{found}");
+    let found = built(false, |system| system.partitions[0].emulated[1].ipa = 0x800_0000);
+    assert!(found.contains("the redistributors of partition `one` is there twice, or not behind"), "{found}");
+    let found = built(false, |system| system.partitions[0].emulated[1].bytes += 0x2_0000);
+    assert!(found.contains("the redistributors of partition `one` has 0x40000 bytes, not 0x20000"), "{found}");
+    let found = built(false, |system| system.partitions[0].emulated[0].intid = 50);
+    assert!(found.contains("the distributor of partition `one` has an interrupt that it cannot have"), "{found}");
 }
 
 #[test]
