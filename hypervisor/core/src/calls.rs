@@ -1,20 +1,16 @@
 //! What EL2 answers to a partition's calls (HVC #0 and SMC #0) that are Septum's own; [`crate::psci`] has the rest.
 //!
-//! docs/abi.md is the prose, `septum_plan::call` the numbers.
+//! docs/abi.md is the prose, [`septum_plan::calls`] the list.
 
-use septum_plan::call::{
-    CALL_COUNT, CALL_REVISION, CALL_UID, CONSOLE_BYTES_MAX, CONSOLE_WRITE, DEFMT_WRITE, INFORMATION,
-    INVALID_PARAMETERS, SUCCESS, UID, VENDOR_64, information,
+use septum_plan::calls::{
+    CALL_COUNT_ANSWER, CONSOLE_BYTES_MAX, Call, FIRMWARE_CALLS, INVALID_PARAMETERS, Information, OWN_CALLS, Own,
+    SUCCESS, UID, VENDOR_64,
 };
 use septum_plan::record::NO_ADDRESS;
 use septum_plan::{EmulatedKind, EmulatedRecord, GicVersion, PartitionRecord, frames};
 
 /// Version of Septum's own calls.
 pub const ABI_VERSION: u64 = 1;
-/// Septum's own calls, the queries of the vendor range apart.
-const OWN_CALLS: u32 = 3;
-
-const _: () = assert!(CONSOLE_WRITE < VENDOR_64 + 8 && DEFMT_WRITE < VENDOR_64 + 8 && INFORMATION < VENDOR_64 + 8);
 
 /// Who calls.
 #[derive(Clone, Copy, Debug)]
@@ -114,32 +110,48 @@ pub const fn is_unknown(number: u32) -> bool {
     number & 0xff00_0000 == VENDOR_64 && number & 0x00ff_fff8 != 0
 }
 
+/// No call of the table is taken for an unknown one.
+const _: () = assert!(none_is_unknown(OWN_CALLS) && none_is_unknown(FIRMWARE_CALLS));
+
+const fn none_is_unknown(mut calls: &[Call]) -> bool {
+    while let [call, other_calls @ ..] = calls {
+        let mut numbers = call.numbers;
+        while let [range, other_ranges @ ..] = numbers {
+            if is_unknown(range.first) || is_unknown(range.last) {
+                return false;
+            }
+            numbers = other_ranges;
+        }
+        calls = other_calls;
+    }
+    true
+}
+
 /// The answer to the call with argument registers `x`, x0 to at least x7.
 pub fn decide(x: &[u64], caller: Caller<'_>) -> Outcome {
-    let number = x.first().copied().unwrap_or(u64::MAX) as u32;
     let invalid = Outcome::Return(Results::one(INVALID_PARAMETERS));
-    match number {
-        CONSOLE_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Console),
-        DEFMT_WRITE => Bytes::from_registers(x).map_or(invalid, Outcome::Stream),
-        INFORMATION => Outcome::Return(inform(x.get(1).copied(), caller)),
-        CALL_COUNT => Outcome::Return(Results::one(i64::from(OWN_CALLS))),
-        CALL_UID => Outcome::Return(Results::four(UID)),
-        CALL_REVISION => Outcome::Return(Results::two(ABI_VERSION, 0)),
-        _ => Outcome::Unknown,
+    let Some(call) = Own::of(x.first().copied().unwrap_or(u64::MAX) as u32) else { return Outcome::Unknown };
+    match call {
+        Own::ConsoleWrite => Bytes::from_registers(x).map_or(invalid, Outcome::Console),
+        Own::DefmtWrite => Bytes::from_registers(x).map_or(invalid, Outcome::Stream),
+        Own::Information => Outcome::Return(inform(x.get(1).copied(), caller)),
+        Own::CallCount => Outcome::Return(Results::one(i64::from(CALL_COUNT_ANSWER))),
+        Own::CallUid => Outcome::Return(Results::four(UID)),
+        Own::CallRevision => Outcome::Return(Results::two(ABI_VERSION, 0)),
     }
 }
 
 fn inform(which: Option<u64>, caller: Caller<'_>) -> Results {
+    let Some(which) = which.and_then(Information::of) else { return Results::one(INVALID_PARAMETERS) };
     let fact = match which {
-        Some(information::ABI_VERSION) => ABI_VERSION,
-        Some(information::VCPU_COUNT) => u64::from(caller.vcpus),
-        Some(information::VCPU_INDEX) => u64::from(caller.vcpu),
-        Some(information::GIC_VERSION) => u64::from(caller.gic.code()),
-        Some(information::GICD) => caller.ipa_of(EmulatedKind::Gicd),
-        Some(information::GICC) => caller.partition.gicc_ipa,
-        Some(information::GICR) => caller.ipa_of(EmulatedKind::Gicr),
-        Some(information::CONSOLE) => caller.ipa_of(EmulatedKind::Pl011),
-        _ => NO_ADDRESS,
+        Information::AbiVersion => ABI_VERSION,
+        Information::VcpuCount => u64::from(caller.vcpus),
+        Information::VcpuIndex => u64::from(caller.vcpu),
+        Information::GicVersion => u64::from(caller.gic.code()),
+        Information::Distributor => caller.ipa_of(EmulatedKind::Gicd),
+        Information::CpuInterface => caller.partition.gicc_ipa,
+        Information::Redistributor => caller.ipa_of(EmulatedKind::Gicr),
+        Information::Console => caller.ipa_of(EmulatedKind::Pl011),
     };
     if fact == NO_ADDRESS { Results::one(INVALID_PARAMETERS) } else { Results::two(SUCCESS as u64, fact) }
 }
@@ -147,7 +159,7 @@ fn inform(which: Option<u64>, caller: Caller<'_>) -> Results {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use septum_plan::call::psci;
+    use septum_plan::calls::{CALL_COUNT, CALL_UID, CONSOLE_WRITE, DEFMT_WRITE, INFORMATION, PSCI_VERSION};
 
     /// The answer to virtual core 1 of 3 of a partition behind a GICv3.
     fn answer(x: &[u64]) -> Outcome {
@@ -179,14 +191,14 @@ mod tests {
     #[test]
     fn the_hot_path_takes_only_calls_that_nobody_knows() {
         let around = |n: u32| (0..=20).map(move |d| n.wrapping_add(d).wrapping_sub(8));
-        for number in [0, VENDOR_64, VENDOR_64 + 0x00ff_ffff, psci::VERSION, CALL_COUNT, 0xc700_0000].map(around) {
+        for number in [0, VENDOR_64, VENDOR_64 + 0x00ff_ffff, PSCI_VERSION, CALL_COUNT, 0xc700_0000].map(around) {
             for number in number {
                 if is_unknown(number) {
                     assert_eq!(call(number, &[]), Outcome::Unknown, "{number:#x}");
                 }
             }
         }
-        assert!(is_unknown(VENDOR_64 + 0x1234) && !is_unknown(psci::VERSION));
+        assert!(is_unknown(VENDOR_64 + 0x1234) && !is_unknown(PSCI_VERSION));
     }
 
     #[test]

@@ -1,26 +1,14 @@
 //! PSCI 1.1 (Arm DEN0022D) and SMCCC 1.2 (DEN0028) as a partition sees them: what each call is to do, apart from doing it.
 
 use septum_plan::affinity::AFFINITY;
-use septum_plan::call::{NOT_SUPPORTED, SUCCESS, psci};
+use septum_plan::calls::{
+    ALREADY_ON, Firmware, INVALID_ADDRESS, INVALID_PARAMETERS, NOT_SUPPORTED, ON_PENDING, SMC64, SUCCESS,
+};
 
 /// PSCI_VERSION's answer: 1.1.
 pub const VERSION_1_1: i64 = 1 << 16 | 1;
 /// SMCCC_VERSION's answer: 1.2.
 pub const SMCCC_1_2: i64 = 1 << 16 | 2;
-/// SMCCC_ARCH_WORKAROUND_1 to 4: what only firmware can do about the core's errata.
-pub const WORKAROUNDS: [u32; 4] = [0x8000_8000, 0x8000_7fff, 0x8000_3fff, 0x8000_0004];
-
-/// PSCI's error codes (DEN0022D 5.2.2).
-pub mod error {
-    /// An argument is no good.
-    pub const INVALID_PARAMETERS: i64 = -2;
-    /// The core is on already.
-    pub const ALREADY_ON: i64 = -4;
-    /// The core has been asked to start already.
-    pub const ON_PENDING: i64 = -5;
-    /// The entry point is no good.
-    pub const INVALID_ADDRESS: i64 = -9;
-}
 
 /// MIGRATE_INFO_TYPE: there is no Trusted OS to migrate.
 const NOTHING_TO_MIGRATE: i64 = 2;
@@ -87,7 +75,7 @@ impl End {
 pub enum Action {
     /// Go on with this in x0.
     Return(i64),
-    /// Start a virtual core that is off; if another core wins the race for it, answer [`error::ON_PENDING`].
+    /// Start a virtual core that is off; if another core wins the race for it, answer [`ON_PENDING`].
     CpuOn {
         /// Which.
         vcpu: u16,
@@ -124,26 +112,28 @@ pub const fn affinity(vcpu: u16) -> u64 {
 
 /// What to do about the call `x`, x0 to at least x3.
 pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
-    let argument = |index| x.get(index).copied().unwrap_or(0);
-    let narrow = |index| argument(index) & 0xffff_ffff;
-    match argument(0) as u32 {
-        psci::VERSION => Action::Return(VERSION_1_1),
-        psci::CPU_SUSPEND_32 => cpu_suspend(narrow(1), narrow(2), narrow(3), partition),
-        psci::CPU_SUSPEND_64 => cpu_suspend(narrow(1), argument(2), argument(3), partition),
-        psci::CPU_OFF => Action::CpuOff,
-        psci::CPU_ON_32 => cpu_on(narrow(1), narrow(2), narrow(3), partition),
-        psci::CPU_ON_64 => cpu_on(argument(1), argument(2), argument(3), partition),
-        psci::AFFINITY_INFO_32 => Action::Return(affinity_info(narrow(1), narrow(2), partition)),
-        psci::AFFINITY_INFO_64 => Action::Return(affinity_info(argument(1), narrow(2), partition)),
-        psci::MIGRATE_INFO_TYPE => Action::Return(NOTHING_TO_MIGRATE),
-        psci::SYSTEM_OFF => Action::End(End::SystemOff),
-        psci::SYSTEM_RESET => Action::Restart,
-        psci::FEATURES => Action::Return(features(narrow(1) as u32)),
-        psci::SMCCC_VERSION => Action::Return(SMCCC_1_2),
-        psci::SMCCC_ARCH_FEATURES => arch_features(narrow(1) as u32, partition),
-        number if is_workaround(number) => forward(partition),
-        number if is_entropy(number) => Action::Return(NOT_SUPPORTED),
-        _ => Action::Unknown,
+    let number = x.first().copied().unwrap_or(0) as u32;
+    let Some(call) = Firmware::of(number) else { return Action::Unknown };
+    // The SMC32 form of a call takes 32 bits of each argument, and so does a call that has no other.
+    let mask = if number & SMC64 == 0 { 0xffff_ffff } else { u64::MAX };
+    let argument = |index| x.get(index).copied().unwrap_or(0) & mask;
+    match call {
+        Firmware::PsciVersion => Action::Return(VERSION_1_1),
+        Firmware::CpuSuspend => cpu_suspend(argument(1) & 0xffff_ffff, argument(2), argument(3), partition),
+        Firmware::CpuOff => Action::CpuOff,
+        Firmware::CpuOn => cpu_on(argument(1), argument(2), argument(3), partition),
+        Firmware::AffinityInfo => Action::Return(affinity_info(argument(1), argument(2) & 0xffff_ffff, partition)),
+        Firmware::MigrateInfoType => Action::Return(NOTHING_TO_MIGRATE),
+        Firmware::SystemOff => Action::End(End::SystemOff),
+        Firmware::SystemReset => Action::Restart,
+        Firmware::PsciFeatures => Action::Return(features(argument(1) as u32)),
+        Firmware::SmcccVersion => Action::Return(SMCCC_1_2),
+        Firmware::SmcccArchFeatures => arch_features(argument(1) as u32, partition),
+        Firmware::SmcccArchWorkaround1
+        | Firmware::SmcccArchWorkaround2
+        | Firmware::SmcccArchWorkaround3
+        | Firmware::SmcccArchWorkaround4 => forward(partition),
+        Firmware::Trng => Action::Return(NOT_SUPPORTED),
     }
 }
 
@@ -152,24 +142,24 @@ pub fn decide(x: &[u64], partition: &impl Partition) -> Action {
 /// core goes on at the entry point even though nothing was lost: Linux takes a return for a failure.
 fn cpu_suspend(power_state: u64, entry: u64, context: u64, partition: &impl Partition) -> Action {
     if power_state & POWER_STATE_RESERVED != 0 {
-        Action::Return(error::INVALID_PARAMETERS)
+        Action::Return(INVALID_PARAMETERS)
     } else if power_state & POWER_STATE_DOWN == 0 {
         Action::Standby
     } else if is_entry(entry, partition) {
         Action::PowerDown { entry, context }
     } else {
-        Action::Return(error::INVALID_ADDRESS)
+        Action::Return(INVALID_ADDRESS)
     }
 }
 
 /// DEN0022D 5.6.
 fn cpu_on(target: u64, entry: u64, context: u64, partition: &impl Partition) -> Action {
-    let Some(vcpu) = vcpu_at(target, partition) else { return Action::Return(error::INVALID_PARAMETERS) };
+    let Some(vcpu) = vcpu_at(target, partition) else { return Action::Return(INVALID_PARAMETERS) };
     match partition.state(vcpu) {
-        CpuState::On => Action::Return(error::ALREADY_ON),
-        CpuState::OnPending => Action::Return(error::ON_PENDING),
+        CpuState::On => Action::Return(ALREADY_ON),
+        CpuState::OnPending => Action::Return(ON_PENDING),
         CpuState::Off if is_entry(entry, partition) => Action::CpuOn { vcpu, entry, context },
-        CpuState::Off => Action::Return(error::INVALID_ADDRESS),
+        CpuState::Off => Action::Return(INVALID_ADDRESS),
     }
 }
 
@@ -186,15 +176,15 @@ fn affinity_info(target: u64, level: u64, partition: &impl Partition) -> i64 {
         1 => AFFINITY & !0xff,
         2 => AFFINITY & !0xffff,
         3 => AFFINITY & !0xff_ffff,
-        _ => return error::INVALID_PARAMETERS,
+        _ => return INVALID_PARAMETERS,
     };
     if target & !AFFINITY != 0 {
-        return error::INVALID_PARAMETERS;
+        return INVALID_PARAMETERS;
     }
     let group = (0..partition.vcpus()).filter(|vcpu| (affinity(*vcpu) ^ target) & mask == 0);
     let codes = group.map(|vcpu| partition.state(vcpu).code());
     // On (0) outdoes on-pending (2), which outdoes off (1).
-    codes.min_by_key(|code| [0, 2, 1].get(*code as usize).copied().unwrap_or(3)).unwrap_or(error::INVALID_PARAMETERS)
+    codes.min_by_key(|code| [0, 2, 1].get(*code as usize).copied().unwrap_or(3)).unwrap_or(INVALID_PARAMETERS)
 }
 
 fn vcpu_at(target: u64, partition: &impl Partition) -> Option<u16> {
@@ -203,41 +193,30 @@ fn vcpu_at(target: u64, partition: &impl Partition) -> Option<u16> {
 
 /// DEN0022D 5.15: 0 for what there is; CPU_SUSPEND's flags are 0 too, the original format and platform-coordinated.
 const fn features(number: u32) -> i64 {
-    match number {
-        psci::VERSION
-        | psci::CPU_SUSPEND_32
-        | psci::CPU_SUSPEND_64
-        | psci::CPU_OFF
-        | psci::CPU_ON_32
-        | psci::CPU_ON_64
-        | psci::AFFINITY_INFO_32
-        | psci::AFFINITY_INFO_64
-        | psci::MIGRATE_INFO_TYPE
-        | psci::SYSTEM_OFF
-        | psci::SYSTEM_RESET
-        | psci::FEATURES
-        | psci::SMCCC_VERSION => SUCCESS,
-        _ => NOT_SUPPORTED,
+    use Firmware::*;
+    match Firmware::of(number) {
+        None
+        | Some(
+            SmcccArchFeatures | SmcccArchWorkaround1 | SmcccArchWorkaround2 | SmcccArchWorkaround3
+            | SmcccArchWorkaround4 | Trng,
+        ) => NOT_SUPPORTED,
+        Some(
+            PsciVersion | CpuSuspend | CpuOff | CpuOn | AffinityInfo | MigrateInfoType | SystemOff | SystemReset
+            | PsciFeatures | SmcccVersion,
+        ) => SUCCESS,
     }
 }
 
-/// DEN0028 7.3.
+/// DEN0028 7.3. Whoever asks for the True Random Number Generator, as every Linux does, is told that it is not there.
 fn arch_features(number: u32, partition: &impl Partition) -> Action {
-    match number {
-        psci::SMCCC_VERSION | psci::SMCCC_ARCH_FEATURES => Action::Return(SUCCESS),
-        _ if is_workaround(number) => forward(partition),
+    use Firmware::*;
+    match Firmware::of(number) {
+        Some(SmcccVersion | SmcccArchFeatures) => Action::Return(SUCCESS),
+        Some(SmcccArchWorkaround1 | SmcccArchWorkaround2 | SmcccArchWorkaround3 | SmcccArchWorkaround4) => {
+            forward(partition)
+        }
         _ => Action::Return(NOT_SUPPORTED),
     }
-}
-
-fn is_workaround(number: u32) -> bool {
-    WORKAROUNDS.contains(&number)
-}
-
-/// The True Random Number Generator interface (DEN0098): whoever asks for it, as every Linux does, is told that it is not
-/// there, which is an answer and no denied call.
-const fn is_entropy(number: u32) -> bool {
-    matches!(number, 0x8400_0050..=0x8400_005f | 0xc400_0050..=0xc400_005f)
 }
 
 fn forward(partition: &impl Partition) -> Action {
@@ -248,6 +227,11 @@ fn forward(partition: &impl Partition) -> Action {
 mod tests {
     use super::*;
     use CpuState::{Off, On, OnPending};
+    use septum_plan::calls::*;
+
+    /// SMCCC_ARCH_WORKAROUND_1 to 4.
+    const WORKAROUNDS: [u32; 4] =
+        [SMCCC_ARCH_WORKAROUND_1, SMCCC_ARCH_WORKAROUND_2, SMCCC_ARCH_WORKAROUND_3, SMCCC_ARCH_WORKAROUND_4];
 
     struct Fake {
         states: Vec<CpuState>,
@@ -274,7 +258,7 @@ mod tests {
     }
 
     fn cpu_on(states: &[CpuState], target: u64, entry: u64) -> Action {
-        ask(states, &[psci::CPU_ON_64.into(), target, entry, 77])
+        ask(states, &[CPU_ON_64.into(), target, entry, 77])
     }
 
     #[test]
@@ -285,21 +269,21 @@ mod tests {
     #[test]
     fn cpu_on_takes_32_bits_of_each_argument_in_its_smc32_form() {
         let high = 0xffff_ffff_0000_0000;
-        let x = [psci::CPU_ON_32.into(), high | 1, high | 0x4000_0000, high | 7];
+        let x = [CPU_ON_32.into(), high | 1, high | 0x4000_0000, high | 7];
         assert_eq!(ask(&[On, Off], &x), Action::CpuOn { vcpu: 1, entry: 0x4000_0000, context: 7 });
     }
 
     #[test]
     fn cpu_on_gives_every_error_of_the_specification() {
         let refused = Action::Return;
-        assert_eq!(cpu_on(&[On, On], 1, 0x4000_0000), refused(error::ALREADY_ON));
-        assert_eq!(cpu_on(&[On], 0, 0x4000_0000), refused(error::ALREADY_ON));
-        assert_eq!(cpu_on(&[On, OnPending], 1, 0x4000_0000), refused(error::ON_PENDING));
+        assert_eq!(cpu_on(&[On, On], 1, 0x4000_0000), refused(ALREADY_ON));
+        assert_eq!(cpu_on(&[On], 0, 0x4000_0000), refused(ALREADY_ON));
+        assert_eq!(cpu_on(&[On, OnPending], 1, 0x4000_0000), refused(ON_PENDING));
         for foreign in [2, 16, 1 << 8, 1 << 31 | 1, 1 << 32, u64::MAX] {
-            assert_eq!(cpu_on(&[On, Off], foreign, 0x4000_0000), refused(error::INVALID_PARAMETERS), "{foreign:#x}");
+            assert_eq!(cpu_on(&[On, Off], foreign, 0x4000_0000), refused(INVALID_PARAMETERS), "{foreign:#x}");
         }
         for entry in [0, 0x4000_0002, 0x5000_0000, u64::MAX] {
-            assert_eq!(cpu_on(&[On, Off], 1, entry), refused(error::INVALID_ADDRESS), "{entry:#x}");
+            assert_eq!(cpu_on(&[On, Off], 1, entry), refused(INVALID_ADDRESS), "{entry:#x}");
         }
     }
 
@@ -310,17 +294,17 @@ mod tests {
 
     #[test]
     fn affinity_info_tells_cores_and_clusters() {
-        let info = |states: &[CpuState], target, level| ask(states, &[psci::AFFINITY_INFO_64.into(), target, level]);
+        let info = |states: &[CpuState], target, level| ask(states, &[AFFINITY_INFO_64.into(), target, level]);
         assert_eq!(info(&[On, Off, OnPending], 0, 0), Action::Return(0));
         assert_eq!(info(&[On, Off, OnPending], 1, 0), Action::Return(1));
         assert_eq!(info(&[On, Off, OnPending], 2, 0), Action::Return(2));
-        assert_eq!(info(&[On, Off, OnPending], 3, 0), Action::Return(error::INVALID_PARAMETERS));
-        assert_eq!(info(&[On, Off], 0, 4), Action::Return(error::INVALID_PARAMETERS));
-        assert_eq!(info(&[On, Off], 1 << 31, 1), Action::Return(error::INVALID_PARAMETERS));
+        assert_eq!(info(&[On, Off, OnPending], 3, 0), Action::Return(INVALID_PARAMETERS));
+        assert_eq!(info(&[On, Off], 0, 4), Action::Return(INVALID_PARAMETERS));
+        assert_eq!(info(&[On, Off], 1 << 31, 1), Action::Return(INVALID_PARAMETERS));
         assert_eq!(info(&[Off, Off, On], 0x55, 1), Action::Return(0));
         assert_eq!(info(&[Off, Off, OnPending], 0, 2), Action::Return(2));
         assert_eq!(info(&[Off, Off], 0, 3), Action::Return(1));
-        assert_eq!(info(&[Off, Off], 0x100, 1), Action::Return(error::INVALID_PARAMETERS));
+        assert_eq!(info(&[Off, Off], 0x100, 1), Action::Return(INVALID_PARAMETERS));
     }
 
     #[test]
@@ -329,23 +313,23 @@ mod tests {
             let expected = match bit {
                 0..=15 | 24 | 25 => Action::Standby,
                 16 => Action::PowerDown { entry: 0x4000_0000, context: 77 },
-                _ => Action::Return(error::INVALID_PARAMETERS),
+                _ => Action::Return(INVALID_PARAMETERS),
             };
-            let x = [psci::CPU_SUSPEND_64.into(), 0xffff_ffff << 32 | 1 << bit, 0x4000_0000, 77];
+            let x = [CPU_SUSPEND_64.into(), 0xffff_ffff << 32 | 1 << bit, 0x4000_0000, 77];
             assert_eq!(ask(&[On], &x), expected, "bit {bit}");
         }
-        let x = [psci::CPU_SUSPEND_64.into(), 0, u64::MAX, 77];
+        let x = [CPU_SUSPEND_64.into(), 0, u64::MAX, 77];
         assert_eq!(ask(&[On], &x), Action::Standby, "standby has no entry point");
     }
 
     #[test]
     fn a_power_down_needs_an_entry_point_that_cpu_on_would_take() {
         for entry in [0, 0x4000_0001, 0x4000_0002, 0x5000_0000, u64::MAX, 1 << 32 | 0x4000_0000] {
-            let x = [psci::CPU_SUSPEND_64.into(), 0x101_0033, entry, 77];
-            assert_eq!(ask(&[On], &x), Action::Return(error::INVALID_ADDRESS), "{entry:#x}");
+            let x = [CPU_SUSPEND_64.into(), 0x101_0033, entry, 77];
+            assert_eq!(ask(&[On], &x), Action::Return(INVALID_ADDRESS), "{entry:#x}");
         }
         let high = 0xffff_ffff_0000_0000;
-        let x = [psci::CPU_SUSPEND_32.into(), high | 1 << 16, high | 0x4000_0000, high | 7];
+        let x = [CPU_SUSPEND_32.into(), high | 1 << 16, high | 0x4000_0000, high | 7];
         assert_eq!(ask(&[On], &x), Action::PowerDown { entry: 0x4000_0000, context: 7 });
     }
 
@@ -353,10 +337,10 @@ mod tests {
     fn features_agree_with_what_is_answered() {
         for number in (0x8400_0000..0x8400_0040).chain(0xc400_0000..0xc400_0040) {
             let known = ask(&[On], &[number]) != Action::Unknown;
-            let told = ask(&[On], &[psci::FEATURES.into(), number]) == Action::Return(SUCCESS);
+            let told = ask(&[On], &[PSCI_FEATURES.into(), number]) == Action::Return(SUCCESS);
             assert_eq!(known, told, "{number:#x}");
         }
-        assert_eq!(ask(&[On], &[psci::FEATURES.into(), psci::SMCCC_VERSION.into()]), Action::Return(SUCCESS));
+        assert_eq!(ask(&[On], &[PSCI_FEATURES.into(), SMCCC_VERSION.into()]), Action::Return(SUCCESS));
     }
 
     #[test]
@@ -364,9 +348,9 @@ mod tests {
         let with_firmware = Fake { states: vec![On], firmware: true };
         for number in WORKAROUNDS.map(u64::from) {
             assert_eq!(decide(&[number], &with_firmware), Action::Forward);
-            assert_eq!(decide(&[psci::SMCCC_ARCH_FEATURES.into(), number], &with_firmware), Action::Forward);
+            assert_eq!(decide(&[SMCCC_ARCH_FEATURES.into(), number], &with_firmware), Action::Forward);
             assert_eq!(ask(&[On], &[number]), Action::Return(NOT_SUPPORTED));
-            assert_eq!(ask(&[On], &[psci::SMCCC_ARCH_FEATURES.into(), number]), Action::Return(NOT_SUPPORTED));
+            assert_eq!(ask(&[On], &[SMCCC_ARCH_FEATURES.into(), number]), Action::Return(NOT_SUPPORTED));
         }
     }
 
@@ -380,10 +364,10 @@ mod tests {
         for number in [0x8400_0050, 0x8400_0051, 0xc400_0053] {
             assert_eq!(ask(&[On], &[number]), Action::Return(NOT_SUPPORTED), "{number:#x}");
         }
-        assert_eq!(ask(&[On], &[psci::MIGRATE_INFO_TYPE.into()]), Action::Return(2));
-        assert_eq!(ask(&[On], &[psci::VERSION.into()]), Action::Return(0x1_0001));
-        assert_eq!(ask(&[On], &[psci::CPU_OFF.into()]), Action::CpuOff);
-        assert_eq!(ask(&[On], &[psci::SYSTEM_OFF.into()]), Action::End(End::SystemOff));
-        assert_eq!(ask(&[On], &[psci::SYSTEM_RESET.into()]), Action::Restart);
+        assert_eq!(ask(&[On], &[MIGRATE_INFO_TYPE.into()]), Action::Return(2));
+        assert_eq!(ask(&[On], &[PSCI_VERSION.into()]), Action::Return(0x1_0001));
+        assert_eq!(ask(&[On], &[CPU_OFF.into()]), Action::CpuOff);
+        assert_eq!(ask(&[On], &[SYSTEM_OFF.into()]), Action::End(End::SystemOff));
+        assert_eq!(ask(&[On], &[SYSTEM_RESET.into()]), Action::Restart);
     }
 }

@@ -2,7 +2,7 @@
 
 use septum_core::calls::{self, Caller, Outcome, Results};
 use septum_core::psci::{self, Action, CpuState};
-use septum_plan::call::NOT_SUPPORTED;
+use septum_plan::calls::NOT_SUPPORTED;
 use septum_plan::record::ACCESS_EXECUTE;
 use septum_plan::{CoreStart, PowerControl};
 

@@ -5,7 +5,7 @@ mod undefined;
 
 use interrupt_controller::{hot_access, slow};
 use septum_core::psci::VERSION_1_1;
-use septum_plan::call::{NOT_SUPPORTED, psci};
+use septum_plan::calls::{NOT_SUPPORTED, PSCI_VERSION};
 
 use crate::arch::vectors::{CallerSaved, DECLINED, DONE, FINISH, FINISH_AARCH32, FIQ, SYNCHRONOUS, TrapFrame};
 use crate::fault::own::own_fault;
@@ -55,7 +55,7 @@ fn quick_call_rest(frame: &mut CallerSaved) -> u64 {
 #[inline(always)]
 fn quick_psci(frame: &mut CallerSaved) -> u64 {
     let [number, ..] = &mut frame.x;
-    if *number as u32 != psci::VERSION {
+    if *number as u32 != PSCI_VERSION {
         return DECLINED;
     }
     *number = VERSION_1_1 as u64;

@@ -7,7 +7,7 @@
 //! * [`seal`](mod@seal): the hash over boot block, plan, tables and payloads;
 //! * [`frames`]: register frames of interrupt controllers and consoles, and those that EL2 emulates;
 //! * [`affinity`]: the affinities of a partition's virtual cores;
-//! * [`call`]: the numbers of the calls that a partition may make.
+//! * [`calls`]: the calls that a partition may make.
 //!
 //! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
 #![no_std]
@@ -15,7 +15,7 @@
 
 pub mod affinity;
 pub mod boot;
-pub mod call;
+pub mod calls;
 pub mod frames;
 pub mod plan;
 pub mod record;

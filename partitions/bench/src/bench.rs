@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicU64, Ordering};
 use septum_guest::cores;
 use septum_guest::interrupt::{self, VIRTUAL_TIMER};
 use septum_guest::{hypercall, println, registers};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 use crate::controller::Controller;
 use crate::measure;
@@ -72,7 +72,7 @@ fn interrupts(controller: Controller, overhead: u64) -> Result<(), interrupt::In
     interrupt::enable(VIRTUAL_TIMER)?;
     interrupt::enable(ANSWER)?;
     timer(controller, overhead);
-    if hypercall::information(information::VCPU_COUNT) > Some(1) && start_second_core() {
+    if hypercall::information(Information::VCPU_COUNT) > Some(1) && start_second_core() {
         other_core(controller, overhead);
     }
     Ok(())

@@ -3,7 +3,7 @@
 use core::arch::asm;
 
 use septum_guest::hypercall;
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 /// GICC_IAR, GICC_EOIR and GICD_SGIR (IHI 0048B).
 const GICC_IAR: u64 = 0x0c;
@@ -24,12 +24,12 @@ pub struct Controller {
 impl Controller {
     /// What EL2 says of it, or `None` where there is none.
     pub fn find() -> Option<Self> {
-        let v2 = hypercall::information(information::GIC_VERSION)? == 2;
+        let v2 = hypercall::information(Information::GIC_VERSION)? == 2;
         let address = |which| hypercall::information(which);
         Some(Self {
-            distributor: address(information::GICD)?,
-            redistributor: if v2 { None } else { address(information::GICR) },
-            cpu_interface: if v2 { address(information::GICC) } else { None },
+            distributor: address(Information::GICD)?,
+            redistributor: if v2 { None } else { address(Information::GICR) },
+            cpu_interface: if v2 { address(Information::GICC) } else { None },
         })
     }
 

@@ -3,7 +3,7 @@
 
 use core::arch::asm;
 
-use septum_plan::call::{VENDOR_64, psci};
+use septum_plan::calls::{PSCI_VERSION, VENDOR_64};
 
 /// A vendor call that nobody offers.
 const UNKNOWN_CALL: u32 = VENDOR_64 + 0x1234;
@@ -33,7 +33,7 @@ pub fn null_hypercall() -> u64 {
 
 /// PSCI_VERSION by SMC.
 pub fn psci_version() -> u64 {
-    between_reads!("smc #0", inout("x0") u64::from(psci::VERSION) => _, clobber_abi("C"))
+    between_reads!("smc #0", inout("x0") u64::from(PSCI_VERSION) => _, clobber_abi("C"))
 }
 
 /// A 32-bit read at `address`, a register of the interrupt controller.

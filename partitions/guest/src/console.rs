@@ -2,7 +2,7 @@
 
 use core::fmt::{self, Write};
 
-use septum_plan::call::CONSOLE_BYTES_MAX;
+use septum_plan::calls::CONSOLE_BYTES_MAX;
 
 use crate::hypercall;
 

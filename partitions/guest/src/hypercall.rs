@@ -2,7 +2,7 @@
 
 use core::arch::asm;
 
-use septum_plan::call::{self, CONSOLE_BYTES_MAX};
+use septum_plan::calls::{self, CONSOLE_BYTES_MAX};
 
 use crate::packing::pack;
 
@@ -50,12 +50,12 @@ pub fn smc(function: u32, arguments: [u64; 7]) -> Answer {
 
 /// Bytes for the partition's console, as many calls as they need.
 pub fn console_write(bytes: &[u8]) {
-    write(call::CONSOLE_WRITE, bytes);
+    write(calls::CONSOLE_WRITE, bytes);
 }
 
 /// Bytes of the partition's defmt stream, as many calls as they need.
 pub fn defmt_write(bytes: &[u8]) {
-    write(call::DEFMT_WRITE, bytes);
+    write(calls::DEFMT_WRITE, bytes);
 }
 
 fn write(function: u32, bytes: &[u8]) {
@@ -65,8 +65,8 @@ fn write(function: u32, bytes: &[u8]) {
     }
 }
 
-/// A fact ([`call::information`]), or `None` where EL2 does not know `which`.
+/// A fact ([`calls::Information`]), or `None` where EL2 does not know `which`.
 pub fn information(which: u64) -> Option<u64> {
-    let [result, fact, ..] = hvc(call::INFORMATION, [which, 0, 0, 0, 0, 0, 0]);
-    (result as i64 == call::SUCCESS).then_some(fact)
+    let [result, fact, ..] = hvc(calls::INFORMATION, [which, 0, 0, 0, 0, 0, 0]);
+    (result as i64 == calls::SUCCESS).then_some(fact)
 }

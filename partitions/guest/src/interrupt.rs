@@ -9,7 +9,7 @@ use arm_gic::gicv2::GicV2;
 use arm_gic::gicv3::registers::{Gicd, GicrSgi};
 use arm_gic::gicv3::{GicCpuInterface, GicV3, SgiTarget, SgiTargetGroup};
 use arm_gic::{IntId, InterruptGroup, UniqueMmioPointer, gicv2};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 use crate::{hypercall, registers};
 
@@ -54,7 +54,7 @@ enum Controller {
 
 impl Controller {
     fn find() -> Result<Self, InterruptError> {
-        match hypercall::information(information::GIC_VERSION) {
+        match hypercall::information(Information::GIC_VERSION) {
             Some(2) => Self::v2().ok_or(InterruptError::NoController),
             Some(3) => Self::v3().ok_or(InterruptError::NoController),
             _ => Err(InterruptError::NoController),
@@ -62,8 +62,8 @@ impl Controller {
     }
 
     fn v2() -> Option<Self> {
-        let distributor = frame(information::GICD)?;
-        let cpu_interface: NonNull<gicv2::registers::Gicc> = frame(information::GICC)?;
+        let distributor = frame(Information::GICD)?;
+        let cpu_interface: NonNull<gicv2::registers::Gicc> = frame(Information::GICC)?;
         CPU_INTERFACE.store(cpu_interface.addr().get() as u64, Ordering::Relaxed);
         // SAFETY: EL2 says that the frames are there. All cores' drivers use registers that are banked per core, or
         // written once by the first core before it starts the others.
@@ -71,9 +71,9 @@ impl Controller {
     }
 
     fn v3() -> Option<Self> {
-        let distributor: NonNull<Gicd> = frame(information::GICD)?;
-        let redistributors: NonNull<GicrSgi> = frame(information::GICR)?;
-        let cores = usize::try_from(hypercall::information(information::VCPU_COUNT)?).ok()?;
+        let distributor: NonNull<Gicd> = frame(Information::GICD)?;
+        let redistributors: NonNull<GicrSgi> = frame(Information::GICR)?;
+        let cores = usize::try_from(hypercall::information(Information::VCPU_COUNT)?).ok()?;
         // SAFETY: as in `v2`.
         let gic = unsafe { GicV3::new(UniqueMmioPointer::new(distributor), redistributors, cores) };
         Some(Self::V3(gic.ok()?, usize::try_from(core_index()).ok()?))

@@ -3,7 +3,7 @@
 use core::cell::UnsafeCell;
 use core::sync::atomic::{AtomicBool, Ordering};
 
-use septum_plan::call::CONSOLE_BYTES_MAX;
+use septum_plan::calls::CONSOLE_BYTES_MAX;
 
 use crate::{hypercall, registers, time};
 

@@ -1,6 +1,6 @@
 //! How bytes travel in registers: eight to a register, the first in the lowest bits (septum-plan, `call`).
 
-use septum_plan::call::CONSOLE_BYTES_MAX;
+use septum_plan::calls::CONSOLE_BYTES_MAX;
 
 /// Registers that carry bytes in one call.
 pub const REGISTERS: usize = CONSOLE_BYTES_MAX / 8;

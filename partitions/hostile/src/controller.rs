@@ -3,19 +3,19 @@
 use core::arch::asm;
 
 use septum_guest::{Width, hypercall, probe};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 use septum_plan::frames::{GICD_V2_BYTES, GICD_V3_BYTES, GICR_BYTES};
 
 const GICD_SGIR: u64 = 0xf00;
 
 fn distributor() -> u64 {
-    hypercall::information(information::GICD).unwrap_or(0)
+    hypercall::information(Information::GICD).unwrap_or(0)
 }
 
 /// Reads and writes every byte offset in every width, first ones, then zeroes.
 pub fn sweep() {
-    let redistributors = hypercall::information(information::GICR).map(|base| (base, GICR_BYTES));
-    let frames = hypercall::information(information::GICD).map(|base| (base, frame_bytes()));
+    let redistributors = hypercall::information(Information::GICR).map(|base| (base, GICR_BYTES));
+    let frames = hypercall::information(Information::GICD).map(|base| (base, frame_bytes()));
     for (base, size) in frames.into_iter().chain(redistributors) {
         for offset in (0..size).step_by(2) {
             for width in [Width::Byte, Width::Half, Width::Word, Width::Double] {
@@ -27,7 +27,7 @@ pub fn sweep() {
 
 /// A GICv2's distributor has one page.
 fn frame_bytes() -> u64 {
-    if hypercall::information(information::GIC_VERSION) == Some(2) { GICD_V2_BYTES } else { GICD_V3_BYTES }
+    if hypercall::information(Information::GIC_VERSION) == Some(2) { GICD_V2_BYTES } else { GICD_V3_BYTES }
 }
 
 fn touch(address: u64, width: Width) {
@@ -42,7 +42,7 @@ fn touch(address: u64, width: Width) {
 
 /// Software-generated interrupts to every core that there might be.
 pub fn interrupt_everybody() {
-    if hypercall::information(information::GIC_VERSION) == Some(2) {
+    if hypercall::information(Information::GIC_VERSION) == Some(2) {
         for value in (0..=0xff_u64).flat_map(|targets| (0..4_u64).map(move |filter| targets << 16 | filter << 24 | 1)) {
             // SAFETY: as in `touch`.
             unsafe { probe::write(distributor() + GICD_SGIR, Width::Word, value) };

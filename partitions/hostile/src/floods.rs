@@ -4,7 +4,7 @@ use core::arch::{asm, global_asm};
 
 use septum_guest::hypercall::{hvc, information, smc};
 use septum_guest::{Width, println, probe};
-use septum_plan::call::{CONSOLE_WRITE, DEFMT_WRITE, information, psci};
+use septum_plan::calls::{self, CONSOLE_WRITE, DEFMT_WRITE, Information};
 
 /// How often each flood's call is made.
 const CALLS: u64 = 20_000;
@@ -38,10 +38,10 @@ global_asm!(
     "    movk w0, #{cpu_off_high}, lsl #16",
     "    hvc #0",
     "    b hostile_restart",
-    cpu_on_low = const psci::CPU_ON_64 & 0xffff,
-    cpu_on_high = const psci::CPU_ON_64 >> 16,
-    cpu_off_low = const psci::CPU_OFF & 0xffff,
-    cpu_off_high = const psci::CPU_OFF >> 16,
+    cpu_on_low = const calls::CPU_ON_64 & 0xffff,
+    cpu_on_high = const calls::CPU_ON_64 >> 16,
+    cpu_off_low = const calls::CPU_OFF & 0xffff,
+    cpu_off_high = const calls::CPU_OFF >> 16,
 );
 
 unsafe extern "C" {
@@ -60,7 +60,7 @@ pub fn log() {
 
 /// The emulated PL011, each offset in each width, and more text than any line carries.
 pub fn console() {
-    let Some(base) = information(information::CONSOLE) else { return println!("hostile: no console") };
+    let Some(base) = information(Information::CONSOLE) else { return println!("hostile: no console") };
     for offset in 0..0x1000 {
         for width in [Width::Byte, Width::Half, Width::Word, Width::Double] {
             // SAFETY: EL2 says that the console is there, and nothing in this program uses its registers.
@@ -86,11 +86,11 @@ pub fn restart() {
     let mut answers = [0_u64; 5];
     for round in 0..ROUNDS {
         for core in CORES {
-            let answer = hvc(psci::CPU_ON_64, [core, entry, core, 0, 0, 0, 0])[0] as i64;
+            let answer = hvc(calls::CPU_ON_64, [core, entry, core, 0, 0, 0, 0])[0] as i64;
             let kind = answer.unsigned_abs().min(4) as usize;
             answers[kind] += 1;
         }
-        hvc(psci::AFFINITY_INFO_64, [round & 7, round & 3, 0, 0, 0, 0, 0]);
+        hvc(calls::AFFINITY_INFO_64, [round & 7, round & 3, 0, 0, 0, 0, 0]);
     }
     println!(
         "hostile: {} started, {} were on, {} others",
@@ -102,7 +102,7 @@ pub fn restart() {
 
 /// The virtual timer, enabled and due at once, again and again, its interrupt never answered.
 pub fn timer() {
-    let private = match (information(information::GICR), information(information::GICD)) {
+    let private = match (information(Information::GICR), information(Information::GICD)) {
         (Some(redistributor), _) => redistributor + GICR_SGI_FRAME,
         (None, distributor) => distributor.unwrap_or(0),
     };
@@ -119,7 +119,7 @@ pub fn timer() {
 
 /// Cache maintenance and address translation where an emulated frame is.
 pub fn maintenance() {
-    let frame = information(information::GICD).unwrap_or(0);
+    let frame = information(Information::GICD).unwrap_or(0);
     // SAFETY: PRFM and AT have no effect on memory; PAR_EL1 is not used by this program.
     unsafe {
         asm!("prfm pldl1keep, [{0}]", "prfm pstl1keep, [{0}]", "at s1e1r, {0}", "at s1e1w, {0}", "at s1e0r, {0}", "isb",

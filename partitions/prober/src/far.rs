@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use core::time::Duration;
 
 use septum_guest::{Width, cores, hypercall, interrupt, println, probe, psci, registers, time};
-use septum_plan::call::{information, psci::AFFINITY_INFO_64};
+use septum_plan::calls::{AFFINITY_INFO_64, Information};
 use septum_plan::{affinity::AFFINITY, virtual_affinity};
 
 use crate::script::Number;
@@ -30,7 +30,7 @@ pub fn run(intid: Number) {
         println!("prober: {error}");
         return;
     }
-    let count = hypercall::information(information::VCPU_COUNT).unwrap_or(1);
+    let count = hypercall::information(Information::VCPU_COUNT).unwrap_or(1);
     for core in [15, 16, count - 1] {
         probe_core(core, intid);
     }
@@ -56,7 +56,7 @@ fn probe_core(core: u64, intid: u32) {
 
 /// Routes `intid` to the core with `affinity` and makes it pending; whether the core that has begun last took it.
 fn sends_spi(affinity: u64, intid: u32) -> bool {
-    let Some(gicd) = hypercall::information(information::GICD) else { return false };
+    let Some(gicd) = hypercall::information(Information::GICD) else { return false };
     let (spis, place) = (SPIS.load(Ordering::Acquire), u64::from(intid));
     // SAFETY: EL2 says that the distributor is there, and it has these registers.
     unsafe {

@@ -3,7 +3,7 @@
 use core::arch::{asm, global_asm};
 
 use septum_guest::{hypercall, println, registers};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 // The T32 code, and vectors that take its SVC: they go on at x20 at EL1, with everything masked. r0 is GICD_TYPER's address.
 global_asm!(
@@ -36,7 +36,7 @@ const USER_T32: u64 = 0x1f0;
 
 /// Runs the code and reports what it left in its registers.
 pub fn run() {
-    let Some(distributor) = hypercall::information(information::GICD) else { return };
+    let Some(distributor) = hypercall::information(Information::GICD) else { return };
     let masked = registers::mask_interrupts();
     let (r1, r2, r3): (u64, u64, u64);
     // SAFETY: the code changes r1 to r3, the vectors x20; meanwhile the MMU is off, so that EL0 may fetch the code, and no

@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use septum_guest::interrupt::{self, InterruptError};
 use septum_guest::{Width, cores, hypercall, println, probe, psci, registers};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 /// Registers of a PL011 (DDI 0183): data, control, interrupt mask, interrupt clear.
 const DR: u64 = 0x00;
@@ -280,9 +280,9 @@ fn distributor_write(register: u64, width: Width, value: u64) {
 }
 
 fn distributor() -> u64 {
-    hypercall::information(information::GICD).unwrap_or(0)
+    hypercall::information(Information::GICD).unwrap_or(0)
 }
 
 fn is_v3() -> bool {
-    hypercall::information(information::GIC_VERSION) == Some(3)
+    hypercall::information(Information::GIC_VERSION) == Some(3)
 }

@@ -4,7 +4,7 @@ use core::sync::atomic::{AtomicU32, Ordering};
 use core::time::Duration;
 
 use septum_guest::{Width, cores, hypercall, println, probe, psci, time};
-use septum_plan::call::information;
+use septum_plan::calls::Information;
 
 use crate::script::{Call, Number, Step, parse};
 use crate::{far, level, narrow, power, steps, suspend};
@@ -112,7 +112,7 @@ fn say_zeroes(text: &str, start: Number, bytes: Number) {
 }
 
 fn start_cores() {
-    let count = hypercall::information(information::VCPU_COUNT).unwrap_or(1);
+    let count = hypercall::information(Information::VCPU_COUNT).unwrap_or(1);
     for index in 1..count {
         if let Err(error) = cores::start(index, further_core) {
             println!("prober: core {index}: {error}");

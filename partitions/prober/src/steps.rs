@@ -5,7 +5,7 @@
 use core::arch::{asm, global_asm};
 
 use septum_guest::{hypercall, println, registers};
-use septum_plan::call::{VENDOR_64, information, psci};
+use septum_plan::calls::{Information, MIGRATE_INFO_TYPE, PSCI_VERSION, VENDOR_64};
 
 /// Step exceptions that are taken after each instruction.
 const STEPS: usize = 5;
@@ -70,10 +70,10 @@ pub fn all() {
     let masked = registers::mask_interrupts();
     let own = 0_u64;
     report("plain load", stepped!("ldr w20, [x11]", 0_u64, &raw const own as u64));
-    if let Some(distributor) = hypercall::information(information::GICD) {
+    if let Some(distributor) = hypercall::information(Information::GICD) {
         controller(distributor);
     }
-    if let Some(console) = hypercall::information(information::CONSOLE) {
+    if let Some(console) = hypercall::information(Information::CONSOLE) {
         report("load of UARTFR", stepped!("ldr w20, [x11]", 0_u64, console + 0x18));
         report("store to UARTIMSC", stepped!("str wzr, [x11]", 0_u64, console + 0x38));
     }
@@ -90,7 +90,7 @@ fn controller(distributor: u64) {
     report("store to GICD_ISENABLER1", stepped!("str wzr, [x11]", 0_u64, distributor + 0x104));
     report("store to GICD_ICENABLER1", stepped!("str wzr, [x11]", 0_u64, distributor + 0x184));
     report("store of a byte to GICD_IPRIORITYR", stepped!("strb w21, [x11]", 0_u64, distributor + 0x428));
-    if hypercall::information(information::GIC_VERSION) == Some(3) {
+    if hypercall::information(Information::GIC_VERSION) == Some(3) {
         report("SGI to core 1", stepped!("msr s3_0_c12_c11_5, x11", 0_u64, 1_u64 << 24 | 1 << 1));
         report("SGI to all others", stepped!("msr s3_0_c12_c11_5, x11", 0_u64, 1_u64 << 24 | 1 << 40));
     } else {
@@ -102,9 +102,9 @@ fn controller(distributor: u64) {
 /// An HVC is taken behind itself, a trapped SMC before it; either is one step.
 fn calls() {
     report("HVC, unknown", stepped!("hvc #0", u64::from(VENDOR_64 + 0x1234), 0_u64));
-    report("HVC, MIGRATE_INFO_TYPE", stepped!("hvc #0", u64::from(psci::MIGRATE_INFO_TYPE), 0_u64));
-    report("SMC, PSCI_VERSION", stepped!("smc #0", u64::from(psci::VERSION), 0_u64));
-    report("SMC, MIGRATE_INFO_TYPE", stepped!("smc #0", u64::from(psci::MIGRATE_INFO_TYPE), 0_u64));
+    report("HVC, MIGRATE_INFO_TYPE", stepped!("hvc #0", u64::from(MIGRATE_INFO_TYPE), 0_u64));
+    report("SMC, PSCI_VERSION", stepped!("smc #0", u64::from(PSCI_VERSION), 0_u64));
+    report("SMC, MIGRATE_INFO_TYPE", stepped!("smc #0", u64::from(MIGRATE_INFO_TYPE), 0_u64));
 }
 
 fn report(kind: &str, [a, b, c, d, e]: [u64; STEPS]) {

@@ -6,7 +6,7 @@ use core::time::Duration;
 
 use septum_guest::interrupt::{self, VIRTUAL_TIMER};
 use septum_guest::{cores, hypercall, println, psci, registers, time};
-use septum_plan::call::psci::CPU_SUSPEND_64;
+use septum_plan::calls::CPU_SUSPEND_64;
 
 /// Power states, original format (DEN0022D 5.4.2): standby and power-down with a number of somebody's own.
 const STANDBY: u64 = 0x33;

@@ -3,8 +3,9 @@
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use septum_core::lifecycle::Call;
-use septum_core::psci::{self, CpuState, End};
+use septum_core::psci::{CpuState, End};
 use septum_core::vdev::gic::state::work;
+use septum_plan::calls::{ALREADY_ON, INVALID_PARAMETERS, ON_PENDING};
 
 use super::restart;
 use crate::arch::cpu;
@@ -25,10 +26,10 @@ fn on(assignment: Assignment) -> &'static AtomicU32 {
 
 /// Starts virtual core `vcpu` of this core's partition: x0 of CPU_ON.
 pub fn start(core: &CoreState, assignment: Assignment, vcpu: u16, entry: u64, context: u64) -> i64 {
-    let Some(target) = area(core, assignment, vcpu) else { return psci::error::INVALID_PARAMETERS };
+    let Some(target) = area(core, assignment, vcpu) else { return INVALID_PARAMETERS };
     match target.shared::<slot::Vcpu>().start(on(assignment), entry, context) {
-        Err(CpuState::On) => psci::error::ALREADY_ON,
-        Err(_) => psci::error::ON_PENDING,
+        Err(CpuState::On) => ALREADY_ON,
+        Err(_) => ON_PENDING,
         Ok(()) => {
             controller(core).send_ipi(target.shared::<slot::Mailbox>().ipi_word.load(Ordering::Relaxed));
             0
