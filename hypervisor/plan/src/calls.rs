@@ -44,16 +44,16 @@ calls! {
     /// Septum's own calls, in the vendor-specific hypervisor range (DEN0028 6).
     Own, OWN_CALLS:
 
-    /// Tells how many calls this range has, its queries apart.
+    /// Tells how many calls Septum has, the range's own queries (CALL_COUNT, CALL_UID, CALL_REVISION) apart.
     CallCount "CALL_COUNT" [CALL_COUNT = 0x8600_ff00]
-        () -> (count: Word "the number of calls below that are none of these queries");
-    /// Tells whose calls this range holds.
+        () -> (count: Word "the number of Septum's own calls that are no queries");
+    /// Tells whose calls the range holds.
     CallUid "CALL_UID" [CALL_UID = 0x8600_ff01]
         () -> (
             uid_0: Word "the UID's first four bytes, little-endian",
-            uid_1: Word "the next four",
-            uid_2: Word "the next four",
-            uid_3: Word "the last four"
+            uid_1: Word "its next four",
+            uid_2: Word "its next four",
+            uid_3: Word "its last four"
         );
     /// Tells which version of these calls EL2 has.
     CallRevision "CALL_REVISION" [CALL_REVISION = 0x8600_ff03]
@@ -68,7 +68,7 @@ calls! {
         -> (result: Code "SUCCESS or INVALID_PARAMETERS");
     /// Tells a fact about the partition and its board.
     Information "INFORMATION" [INFORMATION = 0xc600_0003]
-        (which: Long 1 "which fact (below)")
+        (which: Long 1 "the fact's number")
         -> (result: Code "SUCCESS; INVALID_PARAMETERS where there is no such fact", fact: Long "the fact");
 }
 
@@ -114,7 +114,7 @@ calls! {
     /// Tells whether EL2 answers a call of PSCI's.
     PsciFeatures "PSCI_FEATURES" [PSCI_FEATURES = 0x8400_000a]
         (number: Word 1 "that call's function number")
-        -> (result: Code "0 for PSCI's calls of this table and SMCCC_VERSION, else NOT_SUPPORTED");
+        -> (result: Code "0 for PSCI's calls that EL2 answers and for SMCCC_VERSION, else NOT_SUPPORTED");
     /// Tells SMCCC's version.
     SmcccVersion "SMCCC_VERSION" [SMCCC_VERSION = 0x8000_0000]
         () -> (version: Word "major in bits 31:16, minor in 15:0: 0x10002");

@@ -10,11 +10,13 @@
 //! * [`explain`]: who owns an address or an interrupt;
 //! * [`report`]: an image for human eyes;
 //! * [`verify`]: what an image's bytes really do;
+//! * [`c_header`]: the C header of the calls that EL2 answers;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
 pub mod board;
 pub mod bus_masters;
+pub mod c_header;
 pub mod check;
 pub mod device_tree;
 pub mod el2_elf;

@@ -36,7 +36,7 @@ pub enum Command {
         #[arg(long, value_enum, default_value_t)]
         format: Format,
     },
-    /// Make the image, and what goes with it: ELFs, plan.json, report.html, SHA256SUMS
+    /// Make the image, and what goes with it: ELFs, plan.json, report.html, septum.h, SHA256SUMS
     Build {
         /// The configuration
         config: PathBuf,
@@ -65,6 +65,11 @@ pub enum Command {
         config: PathBuf,
         /// An address (0x..) or an interrupt's INTID (decimal)
         question: Question,
+    },
+    /// Write the C header of the calls that EL2 answers to partitions (docs/abi.md)
+    Header {
+        /// The file to write (default: stdout)
+        file: Option<PathBuf>,
     },
     /// Measure what EL2 costs (docs/performance.md)
     Bench {

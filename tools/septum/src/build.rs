@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::c_header;
 use septum_compiler::check::{FILE_BYTES_MAX, TEXT_BYTES_MAX};
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::inspect;
@@ -109,7 +110,8 @@ fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
     let plan = output::json(&inspect::inspect(&image)?).into_bytes();
     let remarks: Vec<_> = system.board.remark.iter().chain(&system.remarks).cloned().collect();
     let report = report::html(&image, &remarks)?.into_bytes();
-    let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2)];
+    let header = c_header::text().into_bytes();
+    let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2), (c_header::FILE, header)];
     let mut outputs: Outputs = own.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     for partition in &system.partitions {
         if let Some(elf) = &partition.elf {

@@ -15,6 +15,7 @@ mod check;
 mod explain;
 mod failure;
 mod files;
+mod header;
 mod image;
 mod log;
 mod output;
@@ -59,6 +60,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Verify { image } => image::verify(&image),
         Command::Run(arguments) => run::run(&tree, &arguments.config, &arguments.options()),
         Command::Explain { config, question } => explain::run(&tree, &config, question),
+        Command::Header { file } => header::run(file.as_deref()),
         Command::Bench { json, compare } => bench::run(&tree, json, compare.as_deref()),
         Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),
         Command::Tied { program, arguments } => Err(Failure::environment(run::twin::become_tied(&program, &arguments))),

@@ -118,7 +118,7 @@ fn a_wrong_configuration_touches_no_output() {
 #[test]
 fn a_build_gives_image_keys_and_reports_with_their_hashes() {
     let out = built("outputs");
-    let expected = ["SHA256SUMS", "el2.elf", "plan.json", "report.html", "septum.img"];
+    let expected = ["SHA256SUMS", "el2.elf", "plan.json", "report.html", "septum.h", "septum.img"];
     let names = files(&out);
     assert!(expected.iter().all(|name| names.iter().any(|there| there == name)), "{names:?}");
     assert!(names.iter().filter(|name| name.ends_with(".elf")).count() > 1, "{names:?}");
@@ -126,6 +126,18 @@ fn a_build_gives_image_keys_and_reports_with_their_hashes() {
         Command::new("sha256sum").args(["--check", "--quiet", "SHA256SUMS"]).current_dir(&out).status().unwrap();
     assert!(checked.success());
     assert_eq!(fs::read_to_string(out.join("SHA256SUMS")).unwrap().lines().count() + 1, names.len());
+}
+
+#[test]
+fn the_header_that_is_shown_is_the_one_in_files_and_builds() {
+    let shown = septum(&["header"]);
+    assert_code(&shown, 0);
+    assert!(String::from_utf8_lossy(&shown.stdout).contains("#define SEPTUM_CONSOLE_WRITE 0xc6000001\n"));
+    let file = folder("header").join("calls.h");
+    assert_code(&septum(&["header", file.to_str().unwrap()]), 0);
+    assert!(fs::read(file).unwrap() == shown.stdout);
+    assert!(fs::read(built("with-header").join("septum.h")).unwrap() == shown.stdout);
+    assert_code(&septum(&["header", "no/such/folder/septum.h"]), 1);
 }
 
 #[test]
