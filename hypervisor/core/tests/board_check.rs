@@ -10,6 +10,7 @@ use fdt_rs::base::DevTree;
 use plan::{CARVE_OUT, EL2, RAM, with_plan};
 use septum_core::board_check::core::{self, Identification, Mismatch, distributor_fits};
 use septum_core::board_check::device_tree::{self, Mismatch as TreeMismatch, Range};
+use septum_plan::refusal::Refusal;
 use septum_plan::{GicVersion, Plan, PlanHeader};
 use septum_stage2::Granule;
 use tree::Tree;
@@ -58,13 +59,15 @@ fn the_stage_2_fields_overrule_those_of_stage_1() {
 #[test]
 fn el2_itself_needs_4k() {
     let no_4k = Identification { mmfr0: A53.mmfr0 | 0xf << 28, ..A53 };
-    assert_eq!(check(no_4k, |_| ()), Err(Mismatch::Stage1Granule));
+    let refused = check(no_4k, |_| ()).unwrap_err();
+    assert_eq!((refused, refused.refusal()), (Mismatch::Stage1Granule, Refusal::M03));
 }
 
 #[test]
 fn an_el1_without_aarch64_is_refused() {
     let aarch32 = Identification { pfr0: A53.pfr0 & !0xf0, ..A53 };
-    assert_eq!(check(aarch32, |_| ()), Err(Mismatch::El1State));
+    let refused = check(aarch32, |_| ()).unwrap_err();
+    assert_eq!((refused, refused.refusal()), (Mismatch::El1State, Refusal::M04));
 }
 
 #[test]

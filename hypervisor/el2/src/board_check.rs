@@ -1,6 +1,6 @@
 //! The plan against the board: asks the registers and the firmware's device tree, and words what does not fit.
 //!
-//! docs/boot.md lists the numbers. What fits is not mentioned.
+//! The texts are `septum_plan::refusal`'s. What fits is not mentioned.
 
 use fdt_rs::base::DevTree;
 use septum_core::board_check::core::{self as identity, Mismatch};
@@ -8,7 +8,7 @@ use septum_core::board_check::device_tree;
 use septum_core::dev::Mmio;
 use septum_core::dev::gic::GicError;
 use septum_plan::record::OWNER_EL2;
-use septum_plan::{GicVersion, Plan, RegionRecord};
+use septum_plan::{GicVersion, Plan, RegionRecord, refusal};
 
 use crate::arch::cpu;
 use crate::arch::mmio::Window;
@@ -27,39 +27,13 @@ pub fn core(core: &CoreState) -> Result<(), Refused> {
 }
 
 fn report_core(index: u16, mismatch: Mismatch) -> Refused {
-    let number = mismatch.number();
     match mismatch {
-        Mismatch::PaRange { has, needs } => defmt::error!(
-            "boot refused: core {=u16}: M{=u8:02} it has {=u32} physical address bits, the plan needs {=u32}",
-            index,
-            number,
-            has,
-            needs
-        ),
-        Mismatch::Stage2Granule(granule) => defmt::error!(
-            "boot refused: core {=u16}: M{=u8:02} it has no Stage-2 granule of {=u64} bytes, which the plan uses",
-            index,
-            number,
-            granule.bytes()
-        ),
-        Mismatch::Stage1Granule => {
-            defmt::error!("boot refused: core {=u16}: M{=u8:02} it has no 4 KiB granule, which EL2 uses", index, number)
-        }
-        Mismatch::El1State => {
-            defmt::error!("boot refused: core {=u16}: M{=u8:02} its EL1 has no AArch64", index, number)
-        }
-        Mismatch::Counter { has, needs } => defmt::error!(
-            "boot refused: core {=u16}: M{=u8:02} its counter runs at {=u64} Hz, the board file says {=u32}",
-            index,
-            number,
-            has,
-            needs
-        ),
-        Mismatch::NoGicRegisters => defmt::error!(
-            "boot refused: core {=u16}: M{=u8:02} it has no GICv3 registers, the board file says GICv3",
-            index,
-            number
-        ),
+        Mismatch::PaRange { has, needs } => refusal!(M01: defmt::error, index, has, needs),
+        Mismatch::Stage2Granule(granule) => refusal!(M02: defmt::error, index, granule.bytes()),
+        Mismatch::Stage1Granule => refusal!(M03: defmt::error, index),
+        Mismatch::El1State => refusal!(M04: defmt::error, index),
+        Mismatch::Counter { has, needs } => refusal!(M05: defmt::error, index, has, needs),
+        Mismatch::NoGicRegisters => refusal!(M06: defmt::error, index),
     }
     Refused
 }
@@ -90,17 +64,13 @@ pub fn distributor(core: &CoreState) -> Result<(), Refused> {
     if identity::distributor_fits(gic, pidr2) {
         return Ok(());
     }
-    defmt::error!(
-        "boot refused: G01 the board file says GICv{=u8}, GICD_PIDR2 says architecture revision {=u32}",
-        gic.code(),
-        pidr2 >> 4 & 0xf
-    );
+    refusal!(G01: defmt::error, gic.code(), pidr2 >> 4 & 0xf);
     Err(Refused)
 }
 
 /// Words why the interrupt controller could not be brought up on this core.
 pub fn report_gic(index: u16, error: GicError) -> Refused {
-    defmt::error!("boot refused: core {=u16}: G02 {=str}", index, error.reason());
+    refusal!(G02: defmt::error, index, error.reason());
     Refused
 }
 
@@ -128,27 +98,14 @@ fn report_tree(plan: &Plan<'static>, mismatch: device_tree::Mismatch<'_>) -> Res
             defmt::warn!("firmware's device tree not checked: fdt-rs cannot read it");
             return Ok(());
         }
-        device_tree::Mismatch::NoRam { region, first } => defmt::error!(
-            "boot refused: D01 `{=str}` of `{=str}` lies at {=u64:#x}, but firmware lists no RAM at {=u64:#x}",
-            plan.text(region.name),
-            owner(plan, region),
-            region.pa,
-            first
-        ),
-        device_tree::Mismatch::Reserved { region, name, range } => defmt::error!(
-            "boot refused: D02 `{=str}` of `{=str}` lies at {=u64:#x}, but firmware keeps {=u64:#x}..{=u64:#x} ({=str})",
-            plan.text(region.name),
-            owner(plan, region),
-            region.pa,
-            range.start,
-            range.end,
-            name
-        ),
-        device_tree::Mismatch::Cores { has, needs } => defmt::error!(
-            "boot refused: D03 firmware lists {=u32} of the {=u32} cores that the board file has",
-            has,
-            needs
-        ),
+        device_tree::Mismatch::NoRam { region, first } => {
+            refusal!(D01: defmt::error, plan.text(region.name), owner(plan, region), region.pa, first)
+        }
+        device_tree::Mismatch::Reserved { region, name, range } => {
+            let (region_name, owner) = (plan.text(region.name), owner(plan, region));
+            refusal!(D02: defmt::error, region_name, owner, region.pa, range.start, range.end, name)
+        }
+        device_tree::Mismatch::Cores { has, needs } => refusal!(D03: defmt::error, has, needs),
     }
     Err(Refused)
 }

@@ -6,7 +6,7 @@ pub mod restart;
 use core::sync::atomic::{AtomicU32, Ordering};
 
 use septum_core::psci::End;
-use septum_plan::Plan;
+use septum_plan::{Plan, refusal};
 
 use crate::arch::cpu;
 use crate::dev::gic::controller;
@@ -37,13 +37,7 @@ pub fn end(core: &CoreState, how: End) -> ! {
 
 /// Counts this core's partition as ended: it could not be loaded.
 pub fn abandon(core: &CoreState, LoadError::Damaged { ipa }: LoadError) -> ! {
-    leave(core, &|assignment| {
-        defmt::error!(
-            "partition `{=str}` not started: L01 its payload for IPA {=u64:#x} is damaged (seal)",
-            assignment.name,
-            ipa
-        );
-    })
+    leave(core, &|assignment| refusal!(L01: defmt::error, assignment.name, ipa))
 }
 
 /// Leaves the partition if another of its cores has ended or restarts it; after every interrupt.

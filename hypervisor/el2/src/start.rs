@@ -9,7 +9,7 @@ use core::mem::MaybeUninit;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 
 use embassy_time::{Duration, Instant};
-use septum_plan::{CoreRecord, CoreStart, Plan, space};
+use septum_plan::{CoreRecord, CoreStart, Plan, refusal, space};
 
 use crate::arch::{boot, cpu, mmu, smc, vectors};
 use crate::board_check::{self, Refused};
@@ -180,12 +180,7 @@ fn start_others(core: &CoreState) -> Result<(), Refused> {
 
 fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Refused> {
     smc::cpu_on(other.mpidr, entry).map_err(|error| {
-        defmt::error!(
-            "boot refused: core {=usize}: C01 firmware does not start MPIDR {=u64:#x}: PSCI error {=i64}",
-            index,
-            other.mpidr,
-            i64::from(error)
-        );
+        refusal!(C01: defmt::error, index, other.mpidr, i64::from(error));
         Refused
     })
 }
@@ -300,11 +295,7 @@ fn report_missing(core: &CoreState) {
     let arrived = ARRIVED_CORES.load(Ordering::SeqCst);
     for (index, other) in core.plan.cores().iter().enumerate().take(u64::BITS as usize) {
         if arrived >> index & 1 == 0 {
-            defmt::error!(
-                "boot refused: core {=usize}: C02 MPIDR {=u64:#x} was started and did not arrive",
-                index,
-                other.mpidr
-            );
+            refusal!(C02: defmt::error, index, other.mpidr);
         }
     }
 }

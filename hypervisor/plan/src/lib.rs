@@ -7,7 +7,8 @@
 //! * [`seal`](mod@seal): the hash over boot block, plan, tables and payloads;
 //! * [`frames`]: register frames of interrupt controllers and consoles, and those that EL2 emulates;
 //! * [`affinity`]: the affinities of a partition's virtual cores;
-//! * [`calls`]: the calls that a partition may make.
+//! * [`calls`]: the calls that a partition may make;
+//! * [`refusal`](mod@refusal): why EL2 does not start a board.
 //!
 //! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
 #![no_std]
@@ -19,6 +20,7 @@ pub mod calls;
 pub mod frames;
 pub mod plan;
 pub mod record;
+pub mod refusal;
 pub mod seal;
 pub mod space;
 

@@ -11,6 +11,7 @@
 //! * [`report`]: an image for human eyes;
 //! * [`verify`]: what an image's bytes really do;
 //! * [`c_header`]: the C header of the calls that EL2 answers;
+//! * [`refusal`](mod@refusal): why EL2 does not start a board, for readers of its log;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
@@ -33,3 +34,5 @@ pub mod report;
 pub mod source;
 pub mod system;
 pub mod verify;
+
+pub use septum_plan::refusal;

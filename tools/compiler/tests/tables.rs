@@ -9,6 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use septum_plan::calls::{CODES, Call, FACTS, FIRMWARE_CALLS, Kind, Numbers, OWN_CALLS, Value};
+use septum_plan::refusal::{PREFIX, Refusal};
 
 /// What ends a table.
 const END: &str = "<!-- end -->";
@@ -88,4 +89,35 @@ fn the_page_of_calls_is_the_table_of_calls() {
         ("calls::CODES", table(["x0", "name", "meaning"], codes)),
     ];
     compare(&document("abi.md"), &tables);
+}
+
+/// A record's format as a reader sees it: what stands for a number, an address or a name in the place of its type.
+fn readable(text: &str) -> String {
+    let mut pieces = text.split("{=");
+    let first = pieces.next().unwrap().to_owned();
+    pieces.fold(first, |before, piece| {
+        let (kind, after) = piece.split_once('}').unwrap();
+        let sign = match kind {
+            "str" => "{name}",
+            _ if kind.ends_with(":#x") => "{address}",
+            _ => "{n}",
+        };
+        format!("{before}{sign}{after}")
+    })
+}
+
+#[test]
+fn the_page_of_refusals_is_the_list_of_refusals() {
+    let row = |refusal: &Refusal| {
+        let text = refusal.text().strip_prefix(PREFIX).unwrap_or(refusal.text());
+        let number = format!("{} ", refusal.number());
+        let text = readable(&text.replacen(&number, "", 1));
+        let [text, compared, advice] = [&text, refusal.compared(), refusal.advice()].map(str::to_owned);
+        [refusal.number().to_owned(), text, compared, advice]
+    };
+    let of = |stub: bool| {
+        let refusals = Refusal::ALL.iter().filter(|refusal| refusal.number().starts_with('B') == stub);
+        table(["number", "text", "compared", "what to do"], refusals.map(row))
+    };
+    compare(&document("boot.md"), &[("refusal::Refusal, boot stub", of(true)), ("refusal::Refusal, EL2", of(false))]);
 }

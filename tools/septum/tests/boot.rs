@@ -1,6 +1,6 @@
 //! How EL2 starts, or why it does not: images, memory and cores that are not as they should be, on the emulator.
 //!
-//! docs/boot.md lists the numbers. The emulator is started here and not by `septum run`, which makes the right machine.
+//! Every refusal is provoked here, or by a host test that is named here ([`NOT_ON_TWINS`]). The emulator is started here and not by `septum run`, which makes the right machine.
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
@@ -12,7 +12,8 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use septum_plan::{BootBlock, CoreRecord, PlanHeader, boot};
+use septum_plan::refusal::{PREFIX, Refusal};
+use septum_plan::{BootBlock, CoreRecord, CoreStart, PlanHeader, boot, space};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Longest that EL2 may take to say it: a guard against a board that hangs, not a measure of time.
@@ -116,14 +117,26 @@ impl Machine {
 
     /// Waits for a line that contains `text`, in plain text or as a record.
     fn says(&self, text: &str) {
+        self.waits_for(text, |line| line.contains(text));
+    }
+
+    /// Waits for a line that says `refusal`, and gives it.
+    fn refuses(&self, refusal: Refusal) -> String {
+        self.waits_for(refusal.number(), |line| {
+            let begin = [PREFIX, "partition `"].iter().find_map(|begin| line.find(begin));
+            begin.is_some_and(|at| Refusal::in_line(&line[at..]) == Some(refusal))
+        })
+    }
+
+    fn waits_for(&self, what: &str, is_it: impl Fn(&str) -> bool) -> String {
         let (begin, mut seen) = (Instant::now(), Vec::new());
         while let Ok(line) = self.lines.recv_timeout(GUARD.saturating_sub(begin.elapsed())) {
-            if line.contains(text) {
-                return;
+            if is_it(&line) {
+                return line;
             }
             seen.push(line);
         }
-        panic!("no line contains `{text}`:\n{}", seen.join("\n"));
+        panic!("no line says `{what}`:\n{}", seen.join("\n"));
     }
 }
 
@@ -214,15 +227,15 @@ fn el2_starts_from_a_boot_loader_that_leaves_mmu_and_caches_on() {
 fn el2_refuses_to_start_at_another_exception_level() {
     let Built { image, el2 } = build("virt-hello");
     let el1 = virt_but("-M", "virt,gic-version=3");
-    Machine::start(&el1, &el2, &image, Start::Kernel).says("boot refused: B01 entered at EL1");
+    Machine::start(&el1, &el2, &image, Start::Kernel).refuses(Refusal::B01);
     let el3 = virt_but("-M", "virt,virtualization=on,secure=on,gic-version=3");
-    Machine::start(&el3, &el2, &image, Start::At(LOAD)).says("boot refused: B02 entered at EL3");
+    Machine::start(&el3, &el2, &image, Start::At(LOAD)).refuses(Refusal::B02);
 }
 
 #[test]
 fn an_image_that_is_not_at_a_page_is_refused() {
     let Built { image, el2 } = build("virt-hello");
-    Machine::start(&VIRT, &el2, &image, Start::At(LOAD + 0x800)).says("boot refused: B03");
+    Machine::start(&VIRT, &el2, &image, Start::At(LOAD + 0x800)).refuses(Refusal::B03);
 }
 
 #[test]
@@ -232,7 +245,7 @@ fn damage_to_the_boot_block_is_refused() {
     for byte in [boot::OFFSET + 24, boot::OFFSET + size_of::<BootBlock>() - 1] {
         let mut damaged = image.clone();
         damaged[byte] ^= 0x10;
-        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).says("boot refused: B04");
+        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).refuses(Refusal::B04);
     }
 }
 
@@ -242,7 +255,7 @@ fn an_image_of_another_version_is_refused() {
     let mut block = boot_block(&image);
     block.version += 1;
     image[boot::OFFSET..][..size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
-    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B05");
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::B05);
 }
 
 #[test]
@@ -253,7 +266,7 @@ fn any_flipped_bit_in_plan_or_tables_is_refused() {
     for bit in [0, 8 * 700 + 3, 4 * bytes, 8 * bytes - 1] {
         let mut damaged = image.clone();
         damaged[first + bit / 8] ^= 1 << (bit % 8);
-        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).says("boot refused: B06");
+        Machine::start(&VIRT, &el2, &damaged, Start::Kernel).refuses(Refusal::B06);
     }
 }
 
@@ -265,7 +278,7 @@ fn a_damaged_payload_stops_its_own_partition_only() {
     let at = image.windows(script.len()).position(|bytes| bytes == script).unwrap();
     image[at] ^= 1;
     let machine = Machine::start(&VIRT, &el2, &image, Start::Kernel);
-    machine.says("partition `prober` not started: L01");
+    assert!(machine.refuses(Refusal::L01).contains("partition `prober` not started: "));
     machine.says(ENDED);
 }
 
@@ -278,14 +291,14 @@ fn a_boot_core_that_the_plan_does_not_have_is_refused() {
         let (core, _) = CoreRecord::mut_from_prefix(&mut plan[first..]).unwrap();
         core.mpidr = 0x100;
     });
-    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B07");
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::B07);
 }
 
 #[test]
 fn a_plan_that_is_whole_but_of_another_kind_is_refused() {
     let Built { mut image, el2 } = build("virt-hello");
     change_plan(&mut image, |plan| PlanHeader::mut_from_prefix(plan).unwrap().0.version += 1);
-    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B08");
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::B08);
 }
 
 /// Changes the plan and makes both seals right again.
@@ -303,37 +316,161 @@ fn an_exception_before_el2_runs_is_named() {
     // A place without RAM: the move faults.
     let block = BootBlock { load: 0x2_0000_0000, ..boot_block(&image) };
     image[boot::OFFSET..][..size_of::<BootBlock>()].copy_from_slice(block.sealed().as_bytes());
-    Machine::start(&VIRT, &el2, &image, Start::Kernel).says("boot refused: B09");
+    Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::B09);
 }
 
 #[test]
 fn a_core_with_fewer_address_bits_than_the_plan_needs_is_refused() {
     let Built { image, el2 } = build("virt-48-hello");
-    Machine::start(&VIRT, &el2, &image, Start::Kernel)
-        .says("boot refused: core 0: M01 it has 40 physical address bits, the plan needs 48");
+    let said = Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::M01);
+    assert!(said.contains("core 0: M01 it has 40 physical address bits, the plan needs 48"), "{said}");
 }
 
 #[test]
 fn another_interrupt_controller_than_the_board_files_is_refused() {
     let Built { image, el2 } = build("virt-hello");
     let v2 = virt_but("-M", "virt,virtualization=on,gic-version=2");
-    Machine::start(&v2, &el2, &image, Start::Kernel).says("boot refused: core 0: M06");
+    Machine::start(&v2, &el2, &image, Start::Kernel).refuses(Refusal::M06);
     let Built { image, el2 } = build("virt-gicv2-hello");
     let a72 = virt_but("-cpu", "cortex-a72");
-    Machine::start(&a72, &el2, &image, Start::Kernel).says("boot refused: G01");
+    Machine::start(&a72, &el2, &image, Start::Kernel).refuses(Refusal::G01);
 }
 
 #[test]
 fn missing_cores_are_refused() {
     let Built { image, el2 } = build("virt-hello");
     let two = virt_but("-smp", "2");
-    Machine::start(&two, &el2, &image, Start::Kernel).says("boot refused: D03 firmware lists 2 of the 4 cores");
+    let said = Machine::start(&two, &el2, &image, Start::Kernel).refuses(Refusal::D03);
+    assert!(said.contains("firmware lists 2 of the 4 cores"), "{said}");
     // Without the device tree, firmware's answer to CPU_ON tells.
-    Machine::start(&two, &el2, &image, Start::At(LOAD)).says("boot refused: core 2: C01");
+    let said = Machine::start(&two, &el2, &image, Start::At(LOAD)).refuses(Refusal::C01);
+    assert!(said.contains("core 2: C01"), "{said}");
 }
 
 #[test]
 fn missing_memory_is_refused_by_the_name_of_what_should_lie_there() {
     let Built { image, el2 } = build("virt-hello");
-    Machine::start(&virt_but("-m", "9M"), &el2, &image, Start::Kernel).says("boot refused: D01 `ram` of `");
+    let said = Machine::start(&virt_but("-m", "9M"), &el2, &image, Start::Kernel).refuses(Refusal::D01);
+    assert!(said.contains("D01 `ram` of `"), "{said}");
+}
+
+#[test]
+fn memory_that_firmware_keeps_is_refused_by_both_names() {
+    let Built { image, el2 } = build("virt-hello");
+    let tree = reserve(&firmwares_tree(), LOAD, 0x1000);
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("reserved.dtb");
+    fs::write(&file, tree).unwrap();
+    let machine = [&VIRT[..], &["-dtb", file.to_str().unwrap()]].concat();
+    let said = Machine::start(&machine, &el2, &image, Start::Kernel).refuses(Refusal::D02);
+    assert!(said.contains("of `EL2` lies at 0x40200000, but firmware keeps 0x40200000..0x40201000"), "{said}");
+}
+
+/// The device tree that QEMU makes for [`VIRT`], without the room behind it.
+fn firmwares_tree() -> Vec<u8> {
+    let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("virt.dtb");
+    let mut qemu = Command::new(emulator());
+    qemu.args(VIRT).args(["-M", &format!("dumpdtb={}", file.display())]);
+    assert!(qemu.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap().success());
+    let mut tree = fs::read(file).unwrap();
+    // The strings stand last: off_dt_strings and size_dt_strings (Devicetree Specification 5.2).
+    tree.truncate((word(&tree, 12) + word(&tree, 32)) as usize);
+    let total = tree.len() as u32;
+    set_word(&mut tree, 4, total);
+    tree
+}
+
+/// `tree` with one more entry in its memory reservation block (Devicetree Specification 5.3).
+fn reserve(tree: &[u8], address: u64, bytes: u64) -> Vec<u8> {
+    let mut tree = tree.to_vec();
+    let block = word(&tree, 16) as usize;
+    tree.splice(block..block, address.to_be_bytes().into_iter().chain(bytes.to_be_bytes()));
+    // totalsize, off_dt_struct, off_dt_strings.
+    for field in [4, 8, 12] {
+        let moved = word(&tree, field) + 16;
+        set_word(&mut tree, field, moved);
+    }
+    tree
+}
+
+fn word(tree: &[u8], at: usize) -> u32 {
+    u32::from_be_bytes(tree[at..at + 4].try_into().unwrap())
+}
+
+fn set_word(tree: &mut [u8], at: usize, value: u32) {
+    tree[at..at + 4].copy_from_slice(&value.to_be_bytes());
+}
+
+/// Changes the plan's header.
+fn change_header(image: &mut [u8], change: impl FnOnce(&mut PlanHeader)) {
+    change_plan(image, |plan| change(PlanHeader::mut_from_prefix(plan).unwrap().0));
+}
+
+#[test]
+fn a_core_without_a_granule_that_a_table_uses_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    // Bit 1: 16 KiB, which the Cortex-A53 has not.
+    change_header(&mut image, |header| header.granules |= 1 << 1);
+    let said = Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::M02);
+    assert!(said.contains("core 0: M02 it has no Stage-2 granule of 16384 bytes"), "{said}");
+}
+
+#[test]
+fn a_counter_of_another_rate_than_the_board_files_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    change_header(&mut image, |header| header.counter_hz = 1);
+    let said = Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::M05);
+    assert!(said.contains("Hz, the board file says 1"), "{said}");
+}
+
+#[test]
+fn a_core_without_a_redistributor_is_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    // The redistributors of the first three cores only.
+    change_header(&mut image, |header| header.gicr_slots = 3);
+    let said = Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::G02);
+    assert!(said.contains("core 3: G02 interrupt controller: no redistributor has this core's affinity"), "{said}");
+}
+
+#[test]
+fn cores_that_do_not_arrive_are_refused() {
+    let Built { mut image, el2 } = build("virt-hello");
+    // Nobody polls these release addresses, in the stack of the last core, which never runs.
+    change_plan(&mut image, |plan| {
+        let (header, _) = PlanHeader::mut_from_prefix(plan).unwrap();
+        header.core_start = CoreStart::SpinTable.code();
+        let (first, count) = (header.cores.offset as usize, header.cores.count as usize);
+        let (cores, _) = <[CoreRecord]>::mut_from_prefix_with_elems(&mut plan[first..], count).unwrap();
+        for core in cores {
+            core.release_va = space::core_area(3) + space::CORE_STACK_OFFSET;
+        }
+    });
+    // Time passes at once where all cores sleep: EL2 waits ten seconds of it.
+    let machine = [&VIRT[..], &["-icount", "shift=0,sleep=off"]].concat();
+    let said = Machine::start(&machine, &el2, &image, Start::Kernel).refuses(Refusal::C02);
+    assert!(said.contains("core 1: C02 MPIDR 0x1 was started and did not arrive"), "{said}");
+}
+
+/// Refusals that no twin can be brought to say: each with the test of `hypervisor/core/tests/board_check.rs` that shows it
+/// instead, and the reason.
+const NOT_ON_TWINS: [(Refusal, &str, &str); 2] = [
+    (Refusal::M03, "el2_itself_needs_4k", "every CPU model of QEMU has the 4 KiB granule at Stage 1"),
+    (Refusal::M04, "an_el1_without_aarch64_is_refused", "no CPU model of QEMU has AArch64 at EL2 and not at EL1"),
+];
+
+#[test]
+fn every_refusal_is_provoked() {
+    let tree = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap();
+    let on_the_host = fs::read_to_string(tree.join("hypervisor/core/tests/board_check.rs")).unwrap();
+    let tests: Vec<_> = include_str!("boot.rs").split("#[test]").collect();
+    for refusal in Refusal::ALL {
+        let asked = format!("refuses(Refusal::{})", refusal.number());
+        let here = tests.iter().any(|test| test.contains(&asked));
+        let elsewhere = NOT_ON_TWINS.iter().find(|(other, ..)| other == refusal);
+        assert!(here || elsewhere.is_some(), "no test provokes {refusal:?}");
+        let Some((_, test, reason)) = elsewhere else { continue };
+        assert!(!here, "{refusal:?} is provoked, though {reason}");
+        let body = on_the_host.split("#[test]").find(|body| body.contains(&format!("fn {test}()")));
+        let shown = body.is_some_and(|body| body.contains(&format!("Refusal::{}", refusal.number())));
+        assert!(shown, "`{test}` does not show {refusal:?}");
+    }
 }

@@ -1,5 +1,6 @@
 //! One core's identification registers against the plan. Every core is asked, because clusters differ.
 
+use septum_plan::refusal::Refusal;
 use septum_plan::{GicVersion, Plan};
 use septum_stage2::{Granule, PaRange};
 
@@ -17,40 +18,40 @@ pub struct Identification {
 /// What a core has otherwise than the plan needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mismatch {
-    /// M01: fewer physical address bits.
+    /// Fewer physical address bits.
     PaRange {
         /// The core's bits.
         has: u32,
         /// The plan's bits.
         needs: u32,
     },
-    /// M02: a granule that a Stage-2 table uses is missing.
+    /// A granule that a Stage-2 table uses is missing.
     Stage2Granule(Granule),
-    /// M03: EL2's own granule, 4 KiB, is missing at Stage 1.
+    /// EL2's own granule, 4 KiB, is missing at Stage 1.
     Stage1Granule,
-    /// M04: EL1 is not AArch64.
+    /// EL1 is not AArch64.
     El1State,
-    /// M05: another counter frequency.
+    /// Another counter frequency.
     Counter {
         /// The core's, in Hz.
         has: u64,
         /// The plan's, in Hz.
         needs: u32,
     },
-    /// M06: no system-register interface to the GIC, which a GICv3 plan needs.
+    /// No system-register interface to the GIC, which a GICv3 plan needs.
     NoGicRegisters,
 }
 
 impl Mismatch {
-    /// Its number after the letter M.
-    pub const fn number(self) -> u8 {
+    /// The refusal that says it.
+    pub const fn refusal(self) -> Refusal {
         match self {
-            Self::PaRange { .. } => 1,
-            Self::Stage2Granule(_) => 2,
-            Self::Stage1Granule => 3,
-            Self::El1State => 4,
-            Self::Counter { .. } => 5,
-            Self::NoGicRegisters => 6,
+            Self::PaRange { .. } => Refusal::M01,
+            Self::Stage2Granule(_) => Refusal::M02,
+            Self::Stage1Granule => Refusal::M03,
+            Self::El1State => Refusal::M04,
+            Self::Counter { .. } => Refusal::M05,
+            Self::NoGicRegisters => Refusal::M06,
         }
     }
 }

@@ -37,6 +37,14 @@ pub mod operands {
     pub use super::{FIRST_STACK_TOP, HCR_BOOT, MPIDR_AFFINITY, SCTLR_CACHED, SCTLR_OFF, SCTLR_ON};
 }
 
+/// An assembler macro `text_NUMBER`: a refusal's text, closed by a zero byte.
+macro_rules! text {
+    ($number:ident) => {
+        concat!(".macro text_", stringify!($number), "\n.asciz \"", septum_plan::refusal!($number: concat), "\"\n.endm")
+    };
+}
+pub(crate) use text;
+
 /// Assembles the stub, once. The caller's module has the functions that it enters on the boot core and on every other one.
 macro_rules! assemble {
     (primary: $primary:ident, secondary: $secondary:ident $(,)?) => {
@@ -44,6 +52,16 @@ macro_rules! assemble {
             use crate::arch::boot::operands::*;
 
             core::arch::global_asm!(
+                concat!(".macro text_prefix\n.asciz \"\\r\\nseptum: ", septum_plan::refusal_prefix!(), "\"\n.endm"),
+                $crate::arch::boot::text!(B01),
+                $crate::arch::boot::text!(B02),
+                $crate::arch::boot::text!(B03),
+                $crate::arch::boot::text!(B04),
+                $crate::arch::boot::text!(B05),
+                $crate::arch::boot::text!(B06),
+                $crate::arch::boot::text!(B07),
+                $crate::arch::boot::text!(B08),
+                $crate::arch::boot::text!(B09),
                 include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/arch/boot.s")),
                 BLOCK_BYTES = const size_of::<BootBlock>(),
                 BLOCK_COVERED = const offset_of!(BootBlock, seal),

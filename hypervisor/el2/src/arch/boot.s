@@ -268,22 +268,22 @@ boot_find_core:
 2:  ret
 
 // Refusals: plain text on the console that the boot block names, closed by a zero byte so that a reader of log frames
-// recovers; then the core parks. Where the boot block is what is damaged, this is the best that can be tried.
-    .macro  refusal label, text
+// recovers; then the core parks. `text_B01` and so on are boot.rs's macros, with the texts of `septum_plan::refusal`. Where the boot block is what is damaged, this is the best that can be tried.
+    .macro  refusal label, number
 \label:
     adr     x0, 1f
     b       boot_refuse
-1:  .asciz  "\text"
+1:  text_\number
     .balign 4
     .endm
-    refusal boot_refuse_el1, "B01 entered at EL1; it needs EL2: let the firmware start it as hypervisor"
-    refusal boot_refuse_el3, "B02 entered at EL3; it needs EL2: start it behind the secure firmware"
-    refusal boot_refuse_alignment, "B03 loaded at an address that is not a multiple of 4 KiB"
-    refusal boot_refuse_block, "B04 boot block damaged, or the image was not made by the compiler (seal)"
-    refusal boot_refuse_version, "B05 boot block made by another version of the compiler"
-    refusal boot_refuse_plan, "B06 plan or tables damaged (seal)"
-    refusal boot_refuse_core, "B07 the board file has no core with this MPIDR"
-    refusal boot_refuse_format, "B08 plan cannot be read: not made for this EL2"
+    refusal boot_refuse_el1, B01
+    refusal boot_refuse_el3, B02
+    refusal boot_refuse_alignment, B03
+    refusal boot_refuse_block, B04
+    refusal boot_refuse_version, B05
+    refusal boot_refuse_plan, B06
+    refusal boot_refuse_core, B07
+    refusal boot_refuse_format, B08
 
 // From Rust, at this page's physical address with the MMU on: sealed, but no plan that this EL2 can read.
 boot_refuse_unreadable:
@@ -338,7 +338,7 @@ boot_print:
     cbnz    w6, 1b
     ret
 boot_prefix:
-    .asciz  "\r\nseptum: boot refused: "
+    text_prefix
 boot_suffix:
     .asciz  "\r\n"
 
@@ -406,7 +406,7 @@ boot_print_number:
     .balign 0x80
     b       boot_exception
 boot_exception_text:
-    .asciz  "B09 exception before EL2 ran: ESR, ELR, FAR"
+    text_B09
 boot_hexadecimal:
     .asciz  " 0x"
     .balign 0x80

@@ -1,5 +1,7 @@
 //! What EL2's records say, read back from their texts: the other side of docs/log.md.
 
+use septum_compiler::refusal::{self, Refusal};
+
 /// A record's meaning.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Meaning<'a> {
@@ -52,7 +54,7 @@ pub fn last_words(text: &str) -> Option<LastWords> {
     let text = text.strip_prefix("septum: ").unwrap_or(text);
     let words = [
         ("all partitions have ended", LastWords::AllEnded),
-        ("boot refused: ", LastWords::Refused),
+        (refusal::PREFIX, LastWords::Refused),
         ("EL2 fault on core ", LastWords::Failed),
     ];
     words.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, words)| *words)
@@ -79,7 +81,12 @@ pub fn left(text: &str) -> Option<&str> {
 /// Whether EL2's own text says that a partition is left out.
 pub fn is_not_started(text: &str) -> bool {
     let rest = text.strip_prefix("partition ").and_then(quoted);
-    rest.is_some_and(|(_, rest)| rest.starts_with(" not started: "))
+    rest.is_some_and(|(_, rest)| rest.starts_with(refusal::NOT_STARTED))
+}
+
+/// What to do about the refusal that EL2's own text, or the boot stub's plain one, tells.
+pub fn advice(text: &str) -> Option<String> {
+    Refusal::in_line(text).map(|refusal| format!("{}: {}", refusal.number(), refusal.advice()))
 }
 
 fn console(text: &str) -> Option<Meaning<'_>> {
@@ -161,6 +168,19 @@ mod tests {
         assert_eq!(last_words("septum: boot refused: B03 damaged"), Some(LastWords::Refused));
         assert_eq!(last_words("EL2 fault on core 0: x"), Some(LastWords::Failed));
         assert_eq!(last_words("partition `p` stopped (fault)"), None);
+    }
+
+    #[test]
+    fn a_refusal_has_advice_by_its_number() {
+        for text in ["boot refused: core 3: M01 it has 40 ..", "boot refused: M01 x", "septum: boot refused: M01 x"] {
+            assert!(advice(text).is_some_and(|advice| advice.starts_with("M01: correct ")), "{text}");
+        }
+        assert!(
+            advice("partition `p` not started: L01 its payload ..").is_some_and(|advice| advice.starts_with("L01: "))
+        );
+        for text in ["boot refused: M99 x", "boot refused: M011 x", "M01 x", "partition `p` stopped (fault)"] {
+            assert_eq!(advice(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -92,10 +92,11 @@ impl LogStream {
             // A partition that starts anew begins its own stream anew.
             self.guests.retain(|(name, _), _| name != partition);
         }
-        let notes = record::fault(&record.text).map(|fault| self.legend.explain(&fault)).unwrap_or_default();
+        let mut notes = record::fault(&record.text).map(|fault| self.legend.explain(&fault)).unwrap_or_default();
+        notes.extend(record::advice(&record.text));
         let own = Line { level: record.level.clone(), ..line(&record, HYPERVISOR, Kind::Hypervisor, &record.text) };
         let mut lines = vec![own];
-        lines.extend(notes.into_iter().map(|note| Line::plain(HYPERVISOR, Kind::Note, note)));
+        lines.extend(notes.into_iter().map(note));
         lines
     }
 }
@@ -113,12 +114,20 @@ fn line(record: &Record, speaker: &str, kind: Kind, text: &str) -> Line {
     Line { time: record.time.clone(), ..Line::plain(speaker, kind, text) }
 }
 
-/// What is no frame: the plain text that it is, or its bytes.
+/// What the tools know about the line above.
+fn note(text: String) -> Line {
+    Line::plain(HYPERVISOR, Kind::Note, text)
+}
+
+/// What is no frame: the plain text that it is, or its bytes. The boot stub's refusals are plain text.
 fn undecoded(piece: Piece) -> Vec<Line> {
     let (Piece::Frame(bytes) | Piece::Rest(bytes)) = piece;
     let serial = |text: &str| Line::plain("serial", Kind::Serial, text);
     match as_text(&bytes) {
-        Some(text) => text.lines().map(str::trim_end).filter(|text| !text.is_empty()).map(serial).collect(),
+        Some(text) => {
+            let lines = text.lines().map(str::trim_end).filter(|text| !text.is_empty());
+            lines.flat_map(|text| [serial(text)].into_iter().chain(record::advice(text).map(note))).collect()
+        }
         None => vec![serial(&hexadecimal(&bytes))],
     }
 }
@@ -179,6 +188,16 @@ mod tests {
     fn a_fault_is_explained_by_the_configuration() {
         let lines = shown(b"error;partition `hello` core 0: write to IPA 0x5: no region; PC 0x40 (x)\0");
         assert_eq!(lines.last().unwrap(), "septum= c.toml:7: partition `hello`");
+    }
+
+    #[test]
+    fn a_refusal_is_followed_by_advice() {
+        let lines = shown(b"error;boot refused: core 2: M04 its EL1 has no AArch64\0");
+        assert_eq!(lines.last().unwrap(), "septum= M04: use another board: partitions start in AArch64");
+        let lines = shown(b"plain\r\nseptum: boot refused: B06 plan or tables damaged (seal)\r\n\0");
+        let expected =
+            ["serial> septum: boot refused: B06 plan or tables damaged (seal)", "septum= B06: write the image again"];
+        assert_eq!(lines[1..], expected);
     }
 
     #[test]
