@@ -8,7 +8,7 @@
 //! * [`frames`]: register frames of interrupt controllers and consoles, and those that EL2 emulates;
 //! * [`affinity`]: the affinities of a partition's virtual cores;
 //! * [`calls`]: the calls that a partition may make;
-//! * [`refusal`](mod@refusal): why EL2 does not start a board.
+//! * [`refusal`](mod@refusal): why EL2 does not start a board, or a partition.
 //!
 //! Pure: no `unsafe`, no allocation, no I/O; the same code runs in the compiler, in `verify` and at EL2.
 #![no_std]
