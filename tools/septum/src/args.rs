@@ -105,8 +105,11 @@ pub struct RunArguments {
     /// Fail after that many seconds
     #[arg(long, value_name = "S")]
     timeout: Option<u64>,
-    /// End well after a line that contains this text; one that has not ended counts after 300 ms of silence
-    #[arg(long, value_name = "TEXT")]
+    /// End, with success, as soon as a line contains this text
+    ///
+    /// Lines of partitions count, and EL2's but the first, which name board and configuration. The text is looked for in
+    /// the whole line as it is shown, with time and speaker. A line that has not ended counts after 300 ms of silence.
+    #[arg(long, value_name = "TEXT", value_parser = not_blank)]
     until: Option<String>,
     /// When PROMPT comes from a partition, type TEXT and Enter there (repeatable, in order): on a UART of its own, or its
     /// emulated console
@@ -121,6 +124,11 @@ pub struct RunArguments {
     /// Wait for a debugger on TCP port 1234 before the first instruction
     #[arg(long)]
     gdb: bool,
+}
+
+/// A text that is not in every line.
+fn not_blank(text: &str) -> Result<String, &'static str> {
+    if text.trim().is_empty() { Err("every line contains that") } else { Ok(text.to_owned()) }
 }
 
 impl RunArguments {

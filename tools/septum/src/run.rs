@@ -102,7 +102,7 @@ pub enum RunError {
     #[error("EL2 itself failed, as its lines above say; this is a defect of Septum")]
     Failed,
     /// The text did not come.
-    #[error("the board is off, and no line contained `{0}`")]
+    #[error("the board is off, and no line after EL2's first ones contained `{0}`")]
     NotSeen(String),
     /// The machine ended before its partitions did.
     #[error("the board stopped before its partitions had ended ({0})")]
@@ -135,7 +135,7 @@ impl RunError {
 }
 
 fn waiting_for(until: Option<&str>) -> String {
-    until.map(|text| format!(", and no line contained `{text}`")).unwrap_or_default()
+    until.map(|text| format!(", and no line after EL2's first ones contained `{text}`")).unwrap_or_default()
 }
 
 /// Builds `config` and runs it on the board's twin.

@@ -167,11 +167,13 @@ fn streams_that_are_not_open_are_nothing_to_a_command() {
 fn numbers_may_be_as_large_as_they_like() {
     let (most, more) = (u64::MAX.to_string(), format!("{}0", u64::MAX));
     let text = "x".repeat(100_000);
-    let cases: [(&[&str], i32); 11] = [
-        (&["run", GOOD, "--timeout", &most, "--until", "partitions: 3"], 0),
+    let cases: [(&[&str], i32); 13] = [
+        (&["run", GOOD, "--timeout", &most, "--until", "I am left"], 0),
         (&["run", GOOD, "--timeout", &more], 2),
         (&["run", GOOD, "--timeout=-1"], 2),
         (&["run", GOOD, "--timeout", "0", "--until", &text, "--type", &text, &text], 1),
+        (&["run", GOOD, "--until", ""], 2),
+        (&["run", GOOD, "--until", " "], 2),
         (&["explain", GOOD, "0xffff_ffff_ffff_ffff"], 0),
         (&["explain", GOOD, "0x1_0000_0000_0000_0000"], 2),
         (&["explain", GOOD, "4294967295"], 1),

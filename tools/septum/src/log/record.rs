@@ -60,6 +60,11 @@ pub fn last_words(text: &str) -> Option<LastWords> {
     words.iter().find(|(begin, _)| text.starts_with(begin)).map(|(_, words)| *words)
 }
 
+/// Whether EL2's own text is one that it begins with on every board, before any partition runs: of board and image.
+pub fn is_greeting(text: &str) -> bool {
+    ["Septum ", "firmware's device tree not checked: "].iter().any(|begin| text.starts_with(begin))
+}
+
 /// Reads a record without a level: only those come from partitions.
 pub fn from_partition(text: &str) -> Meaning<'_> {
     console(text).or_else(|| defmt(text)).unwrap_or(Meaning::Own)
@@ -181,6 +186,14 @@ mod tests {
         for text in ["boot refused: M99 x", "boot refused: M011 x", "M01 x", "partition `p` stopped (fault)"] {
             assert_eq!(advice(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn what_el2_begins_with_is_told_from_what_happens() {
+        assert!(is_greeting("Septum 0.1.0 on rpi4: configs/rpi4-hello.toml, partitions: 3, cores: 4"));
+        assert!(is_greeting("firmware's device tree not checked: none at 0x100"));
+        assert!(!is_greeting("boot refused: D01 `ram` of `hello` lies at 0x0, but firmware lists no RAM at 0x0"));
+        assert!(!is_greeting("all partitions have ended"));
     }
 
     #[test]

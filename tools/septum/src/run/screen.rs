@@ -130,9 +130,15 @@ impl<'a> Screen<'a> {
     }
 }
 
-/// Whether `line`, as it is shown, contains `text`.
+/// Whether `line`, as it is shown, contains `text`: one of a partition's, or EL2's about what happened.
 fn holds(text: Option<&str>, line: &Line) -> bool {
-    text.is_some_and(|text| line.to_string().contains(text))
+    let counts = match line.kind {
+        Kind::Hypervisor => !record::is_greeting(&line.text),
+        // They name the configuration.
+        Kind::Note => false,
+        Kind::Console | Kind::Record | Kind::Serial => true,
+    };
+    counts && text.is_some_and(|text| line.to_string().contains(text))
 }
 
 #[cfg(test)]
@@ -194,6 +200,22 @@ mod tests {
         screen.until = other.until.as_deref();
         assert_eq!(shown(&mut screen, [serial("$ "), None]), []);
         assert_eq!(shown(&mut screen, [serial("ls\n")]), [("$ ls".to_owned(), false)]);
+    }
+
+    #[test]
+    fn neither_what_el2_begins_with_nor_an_explanation_is_waited_for() {
+        let options = options("hello");
+        let mut screen = screen(&options, Duration::MAX);
+        let lines = [
+            ("Septum 0.1.0 on rpi4: hello.toml, partitions: 1, cores: 4", Kind::Hypervisor, false),
+            ("hello.toml:7: partition `p`", Kind::Note, false),
+            ("partition `hello` core 0: SError; PC 0x0 (ESR 0x0)", Kind::Hypervisor, true),
+            ("Septum 0.1.0 on rpi4: hello.toml", Kind::Console, true),
+        ];
+        for (text, kind, awaited) in lines {
+            let seen = shown(&mut screen, [Some(Event::Log(Line::plain("septum", kind, text)))]);
+            assert_eq!(seen, [(text.to_owned(), awaited)]);
+        }
     }
 
     #[test]
