@@ -69,8 +69,6 @@ pub struct Board {
     pub smmu: bool,
     /// The QEMU machine that behaves like the board, if there is one.
     pub twin: Option<Twin>,
-    /// What is to be said of its file, where that is not Septum's own.
-    pub remark: Option<String>,
     /// Where the board has a twin, but not in the variant in force: that.
     pub other_twin: Option<OtherTwin>,
 }

@@ -48,7 +48,11 @@ use payload::OwnTree;
 pub fn check(config: &SourceFile, files: &dyn Files) -> Result<System, Problems> {
     let mut problems = Problems::default();
     let system = run(config, files, &mut problems);
-    system.filter(|_| problems.is_empty()).ok_or_else(|| problems.sorted())
+    let problems = problems.sorted();
+    match system {
+        Some(system) if problems.is_empty() => Ok(System { remarks: problems, ..system }),
+        _ => Err(problems),
+    }
 }
 
 /// As [`check`], for a configuration that may not be text.
@@ -99,6 +103,9 @@ fn run(config: &SourceFile, files: &dyn Files, problems: &mut Problems) -> Optio
     devices::check(&drafts, &board, console.as_ref(), el2, problems);
     el2.iter().for_each(|el2| physical::check(&drafts, &board, *el2, problems));
     let free = el2.filter(|_| problems.is_empty());
+    if free.is_none() {
+        room::check_alone(&drafts, &board, problems);
+    }
     let placed = free.and_then(|el2| reserve::place(&drafts, &board, &raw, el2, problems));
     dma::check_places(&drafts, &board, dma::Known { placed: placed.as_ref(), el2 }, problems);
     if !problems.is_empty() {

@@ -78,15 +78,17 @@ pub struct Problems {
     /// The texts.
     pub sources: Sources,
     list: Vec<Problem>,
+    /// What is no error, and to be said.
+    notes: Vec<Problem>,
 }
 
 impl Problems {
-    /// Takes a problem in.
+    /// Takes a problem or a note in.
     pub fn add(&mut self, problem: Problem) {
-        self.list.push(problem);
+        if problem.code.is_note() { self.notes.push(problem) } else { self.list.push(problem) }
     }
 
-    /// Whether there is none.
+    /// Whether there is none; notes are none.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -96,25 +98,37 @@ impl Problems {
         self.list.len()
     }
 
-    /// Every problem, by place and code, each once.
+    /// Every problem.
     pub fn iter(&self) -> impl Iterator<Item = &Problem> {
         self.list.iter()
     }
 
-    /// The same problems by place and code, each once.
+    /// Every note.
+    pub fn notes(&self) -> impl Iterator<Item = &Problem> {
+        self.notes.iter()
+    }
+
+    /// Problems and notes.
+    pub fn all(&self) -> impl Iterator<Item = &Problem> {
+        self.iter().chain(self.notes())
+    }
+
+    /// The same problems by place and code, each once, and the same notes likewise.
     #[must_use]
     pub fn sorted(mut self) -> Self {
-        self.list.sort_by(|a, b| (a.primary.span, a.code, &a.message).cmp(&(b.primary.span, b.code, &b.message)));
-        self.list.dedup();
+        for list in [&mut self.list, &mut self.notes] {
+            list.sort_by(|a, b| (a.primary.span, a.code, &a.message).cmp(&(b.primary.span, b.code, &b.message)));
+            list.dedup();
+        }
         self
     }
 
-    /// As rustc shows errors; with colours where `styled`.
+    /// As rustc shows errors and notes; with colours where `styled`.
     pub fn human(&self, styled: bool) -> String {
         render::human(self, styled)
     }
 
-    /// A JSON array: `{code, message, file, line, column, length, label, labels, help}` each (docs/json.md).
+    /// A JSON array: `{severity, code, message, file, line, column, length, label, labels, help}` each (docs/json.md).
     pub fn json(&self) -> String {
         render::json(self)
     }

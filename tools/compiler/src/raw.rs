@@ -113,8 +113,27 @@ impl<'a> Value<'a> {
     pub fn wrong_type<T>(self, wanted: &str, problems: &mut Problems) -> Option<T> {
         let found = self.node().type_str();
         let message = format!("{} must be {wanted}, not {}", self.title(), with_article(found));
-        problems.add(Problem::new(Code::WrongType, self.span(), message).here(format!("expected {wanted}")));
+        let problem = Problem::new(Code::WrongType, self.span(), message).here(format!("expected {wanted}"));
+        problems.add(problem.maybe_help(self.instead(wanted)));
         None
+    }
+
+    /// How to write this as what is `wanted`, where it is plain what was meant.
+    fn instead(self, wanted: &str) -> Option<String> {
+        match (self.node(), wanted) {
+            (DeValue::String(text), "an integer") if value::is_integer(text) => {
+                Some(format!("write it without quotes: {text}"))
+            }
+            (DeValue::String(text), "true or false") if matches!(text.as_ref(), "true" | "false") => {
+                Some(format!("write it without quotes: {text}"))
+            }
+            (DeValue::String(text), list) if list.starts_with("a list") => Some(format!("write [\"{text}\"]")),
+            (DeValue::Integer(number), list) if list.starts_with("a list") && number.radix() == 10 => {
+                Some(format!("write [{}]", number.as_str()))
+            }
+            (DeValue::Table(_), list) if list.starts_with("a list") => Some("write it in brackets: [{ .. }]".into()),
+            _ => None,
+        }
     }
 
     /// What messages call it: `key`, or "the file" for the outermost table.
@@ -136,6 +155,10 @@ pub struct Table<'a> {
     owner: String,
     entries: Vec<Entry<'a>>,
     known: Vec<&'static str>,
+    /// What is not there, as far as the text has it: a key that was misspelt is no missing one as well.
+    missing: Vec<(Vec<&'static str>, Problem)>,
+    /// Keys whose value was refused, or whose name was misspelt.
+    refused: Vec<&'static str>,
 }
 
 #[derive(Debug)]
@@ -156,7 +179,15 @@ impl<'a> Table<'a> {
         };
         let mut entries: Vec<_> = table.iter().map(entry).collect();
         entries.sort_by_key(|entry| entry.key_span);
-        Some(Self { value, span, owner: owner.into(), entries, known: Vec::new() })
+        Some(Self {
+            value,
+            span,
+            owner: owner.into(),
+            entries,
+            known: Vec::new(),
+            missing: Vec::new(),
+            refused: Vec::new(),
+        })
     }
 
     /// What messages call it.
@@ -178,22 +209,33 @@ impl<'a> Table<'a> {
 
     /// The value of `key`, if it is there and readable.
     pub fn optional<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
-        self.take(key)?.1.read(problems)
+        let (_, value) = self.take(key)?;
+        let read = value.read(problems);
+        if read.is_none() {
+            self.refused.push(key);
+        }
+        read
     }
 
-    /// The value of `key`, which must be there. `None` has been reported.
+    /// The value of `key`, which must be there. `None` has been reported, or is when the table is closed.
     pub fn required<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
-        self.required_value(key, problems)?.1.read(problems)
+        self.required_value(key)?.1.read(problems)
     }
 
     /// As [`Self::required`], unread, with the key's own place.
-    pub fn required_value(&mut self, key: &'static str, problems: &mut Problems) -> Option<(Span, Value<'a>)> {
+    pub fn required_value(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
         let found = self.take(key);
         if found.is_none() {
             let message = format!("{} has no `{key}`", self.owner);
-            problems.add(Problem::new(Code::MissingKey, self.span, message).here(format!("`{key}` is needed")));
+            let problem = Problem::new(Code::MissingKey, self.span, message).here(format!("`{key}` is needed"));
+            self.missing.push((vec![key], problem));
         }
         found
+    }
+
+    /// That none of `keys` is there is `problem`, unless one of them turns out to be misspelt.
+    pub fn lacks(&mut self, keys: &[&'static str], problem: Problem) {
+        self.missing.push((keys.to_vec(), problem));
     }
 
     /// The value of `key`, or `default` where it is not there. `None` has been reported.
@@ -233,15 +275,21 @@ impl<'a> Table<'a> {
         problems.add(Problem::new(Code::UnknownKey, span, message).here("no longer a key").help(instead));
     }
 
-    /// Reports every key that nobody asked for.
-    pub fn close(self, problems: &mut Problems) {
+    /// Reports every key that nobody asked for, and those that are missing. The keys whose value was refused, or whose
+    /// name was misspelt: they are not to be reported as missing, too.
+    pub fn close(mut self, problems: &mut Problems) -> Vec<&'static str> {
         for entry in &self.entries {
             let message = format!("unknown key `{}` in {}", entry.key, self.owner);
-            let help = match suggest(entry.key, self.known.iter().copied()) {
+            let meant = suggest(entry.key, self.known.iter().copied());
+            let help = match meant {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("known keys here: {}", self.known.join(", ")),
             };
+            self.missing.retain(|(keys, _)| meant.is_none_or(|meant| !keys.contains(&meant)));
+            self.refused.extend(meant);
             problems.add(Problem::new(Code::UnknownKey, entry.key_span, message).here("unknown key").help(help));
         }
+        self.missing.into_iter().for_each(|(_, problem)| problems.add(problem));
+        self.refused
     }
 }

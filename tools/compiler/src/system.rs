@@ -6,6 +6,7 @@ use septum_stage2::geometry::Geometry;
 use septum_stage2::{Access, Ipa, Pa};
 
 use crate::board::{Board, Console, PaSpan};
+use crate::problem::Problems;
 
 /// Everything that the image will say.
 #[derive(Clone, Debug)]
@@ -22,8 +23,8 @@ pub struct System {
     pub el2: PaSpan,
     /// Partitions, in the order of their VMIDs.
     pub partitions: Vec<Partition>,
-    /// What is no error and may not be what was meant; each with its line.
-    pub remarks: Vec<String>,
+    /// What is no error and may not be what was meant: notes only.
+    pub remarks: Problems,
 }
 
 impl System {

@@ -400,7 +400,9 @@ fn a_configurations_remarks_name_the_line_and_the_partition() {
     let config = SourceFile { name: "own-tree.toml".into(), text };
     let system = septum_compiler::check::check(&config, &files::shipped(folder)).unwrap();
     let says = "/memreserve/ [0x0..0x1000) is not the partition's memory";
-    assert_eq!(system.remarks, [format!("line 7: the device tree of partition `linux`: {says}")]);
+    let note = system.remarks.notes().next().unwrap();
+    assert_eq!(note.message, format!("the device tree of partition `linux`: {says}"));
+    assert_eq!(system.remarks.sources.position(note.primary.span).line, 7);
 }
 
 fn placed(initrd: Option<&[u8]>, change: impl FnOnce(&mut DeviceTree)) -> Result<Placement, LinuxError> {

@@ -67,8 +67,16 @@ pub fn run(tree: &Path, config: &Path, out: Option<&Path>) -> Result<(), Failure
     if out.exists() && !out.is_dir() {
         return Err(Failure::input(OutputError::NoFolder(out)));
     }
-    let built = build(tree, config, &out)?;
+    let built = build(tree, config, &out).inspect_err(|_| remark_on_old(&out))?;
     Ok(output::show_line(built.image.display())?)
+}
+
+/// Says that what an earlier build has put into `out` is still there.
+fn remark_on_old(out: &Path) {
+    let image = out.join(IMAGE);
+    if image.exists() {
+        output::tell(format_args!("note: `{}` is of an earlier build, and is left as it was\n", image.display()));
+    }
 }
 
 /// Builds `config` into the folder `out`.
@@ -108,7 +116,7 @@ fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
     let el2 = read(el2)?;
     let image = image::build(system, &el2)?.into_bytes();
     let plan = output::json(&inspect::inspect(&image)?).into_bytes();
-    let remarks: Vec<_> = system.board.remark.iter().chain(&system.remarks).cloned().collect();
+    let remarks: Vec<_> = system.remarks.notes().map(|note| note.message.clone()).collect();
     let report = report::html(&image, &remarks)?.into_bytes();
     let header = c_header::text().into_bytes();
     let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2), (c_header::FILE, header)];

@@ -5,12 +5,13 @@ use std::path::{Path, PathBuf};
 
 use septum_compiler::check;
 use septum_compiler::check::TEXT_BYTES_MAX;
+use septum_compiler::problem::Problems;
 use septum_compiler::problem::show::printable;
 use septum_compiler::system::System;
 
 use crate::failure::Failure;
 use crate::files::TreeFiles;
-use crate::output;
+use crate::output::{self, OutputError};
 use crate::regular_file;
 
 /// How problems are shown.
@@ -42,14 +43,13 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
         }
         Err(failure)
     })?;
-    match format {
-        Format::Json => output::show_line("[]")?,
-        Format::Human => output::show_line(summary(&system))?,
+    if format == Format::Human {
+        output::show_line(summary(&system))?;
     }
     Ok(())
 }
 
-/// The system that `config` describes; its problems have been shown if it is wrong.
+/// The system that `config` describes; its notes have been shown, or its problems if it is wrong.
 ///
 /// # Errors
 /// As [`run`].
@@ -58,24 +58,30 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
         .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
     let checked = check::check_bytes(&printable(&config.to_string_lossy()), bytes, &files);
-    files.remark_on_board();
-    let remarks = checked.iter().flat_map(|system| &system.remarks);
-    remarks.for_each(|remark| output::tell(format_args!("note: {}: {remark}\n", config.display())));
-    checked.map_err(|problems| {
-        files.into_lack().unwrap_or_else(|| match format {
-            Format::Human => {
-                output::tell_styled(problems.human(io::stderr().is_terminal()));
-                Failure::Reported
-            }
-            Format::Json => output::show(problems.json()).map_or_else(Failure::from, |()| Failure::Reported),
-        })
-    })
+    match checked {
+        Ok(system) => {
+            show(&system.remarks, format)?;
+            Ok(system)
+        }
+        Err(problems) => match files.into_lack() {
+            Some(lack) => Err(lack),
+            None => Err(show(&problems, format).map_or_else(Failure::from, |()| Failure::Reported)),
+        },
+    }
+}
+
+fn show(problems: &Problems, format: Format) -> Result<(), OutputError> {
+    match format {
+        Format::Human => output::tell_styled(problems.human(io::stderr().is_terminal())),
+        Format::Json => output::show(problems.json())?,
+    }
+    Ok(())
 }
 
 /// The JSON of what keeps `config` from being checked: it has no place in the text.
 fn unplaced(config: &Path, failure: &Failure) -> serde_json::Value {
     serde_json::json!([{
-        "code": null, "message": failure.to_string(), "file": config.display().to_string(),
+        "severity": "error", "code": null, "message": failure.to_string(), "file": config.display().to_string(),
         "line": 1, "column": 1, "length": 0, "label": "", "labels": [], "help": null,
     }])
 }

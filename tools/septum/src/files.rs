@@ -11,7 +11,6 @@ use septum_compiler::problem::show::printable;
 
 use crate::cargo::Cargo;
 use crate::failure::Failure;
-use crate::output;
 use crate::regular_file;
 use crate::setup::{self, guests};
 use crate::tree;
@@ -30,8 +29,6 @@ pub struct TreeFiles {
     built: RefCell<BTreeMap<String, Result<PathBuf, FileError>>>,
     /// What the machine lacked, if anything: then it is not the configuration that is wrong.
     lack: RefCell<Option<Failure>>,
-    /// What is to be said of the board's file.
-    remark: RefCell<Option<String>>,
 }
 
 impl TreeFiles {
@@ -45,18 +42,12 @@ impl TreeFiles {
             cargo: Cargo::new(tree),
             built: RefCell::default(),
             lack: RefCell::new(None),
-            remark: RefCell::new(None),
         }
     }
 
     /// What the machine lacked when something was asked for.
     pub fn into_lack(self) -> Option<Failure> {
         self.lack.into_inner()
-    }
-
-    /// Says of the board's file what is to be said, whether the configuration is right or wrong.
-    pub fn remark_on_board(&self) {
-        self.remark.borrow().iter().for_each(|remark| output::tell(format_args!("note: {remark}\n")));
     }
 
     /// Where boards are looked for: beside the configuration, for boards of the user's own, then in the tree.
@@ -93,7 +84,6 @@ impl Files for TreeFiles {
         }
         let files = self.board_folders().map(|folder| folder.join(name).join("board.toml"));
         let path = files.into_iter().find(|file| file.exists()).ok_or(FileError::Missing)?;
-        self.remark.replace(self.board_remark(name));
         let loaded = load(&path, TEXT_BYTES_MAX)?;
         // Messages name the tree's own boards as the tree does.
         let shown = path.strip_prefix(&self.tree).map_or(loaded.path, Path::to_owned);

@@ -19,6 +19,9 @@ enum ImageError {
     /// It cannot be read.
     #[error("`{path}`: {source}")]
     Read { path: PathBuf, source: io::Error },
+    /// It is what images are built from.
+    #[error("`{path}` is a configuration\nhelp: `septum build {path}` says where its image is: verify that", path = .0.display())]
+    Configuration(PathBuf),
     /// It is no image, is damaged, or does what it must not.
     #[error("`{path}`: {source}")]
     Refused { path: PathBuf, source: VerifyError },
@@ -46,6 +49,9 @@ pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
 /// # Errors
 /// It is no image, or a damaged one; or a partition, or EL2, can reach what it must not.
 pub fn verify(image: &Path) -> Result<(), Failure> {
+    if image.extension().is_some_and(|extension| extension == "toml") {
+        return Err(Failure::input(ImageError::Configuration(image.to_owned())));
+    }
     let bytes = read(image).map_err(Failure::input)?;
     let verified = verify::verify(&bytes).map_err(refused(image)).map_err(Failure::input)?;
     Ok(reach_lines(&verified).iter().try_for_each(output::show_line)?)

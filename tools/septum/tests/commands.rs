@@ -232,15 +232,15 @@ fn a_board_beside_the_configuration_is_named_and_so_is_what_it_shadows() {
         let instead = if board == "mine" { "" } else { ", in place of Septum's own of that name" };
         let remark = format!("board `{board}` is boards/{board}/board.toml beside the configuration{instead}");
         // On a slow host the tool says beside it what it builds.
-        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("note: {remark}\n")));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("note[N0101]: {remark}\n")));
         let out = folder.join("out");
         let output = septum(&["build", config.to_str().unwrap(), "--out", out.to_str().unwrap()]);
         assert_code(&output, 0);
-        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("note: {remark}\n")));
+        assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("note[N0101]: {remark}\n")));
         let page = fs::read_to_string(out.join("report.html")).unwrap();
         assert!(page.contains(&format!("<p><strong>{remark}.</strong></p>")));
     }
-    assert!(!String::from_utf8_lossy(&septum(&["check", GOOD]).stderr).contains("note: board"));
+    assert!(!String::from_utf8_lossy(&septum(&["check", GOOD]).stderr).contains("N0101"));
 }
 
 /// A little-endian number in an image.
@@ -461,6 +461,17 @@ fn the_folder_of_a_build_is_no_file_and_keeps_nothing_of_an_earlier_one() {
     fs::write(out.join("SHA256SUMS"), "00  gone.elf\n00  ../file\n").unwrap();
     assert_code(&septum(&["build", GOOD, "--out", out.to_str().unwrap()]), 0);
     assert!(!out.join("gone.elf").exists() && out.join("file").exists());
+    let output = septum(&["build", bad_config(&out).to_str().unwrap(), "--out", out.to_str().unwrap()]);
+    assert_code(&output, 1);
+    let said = format!("note: `{}` is of an earlier build", out.join("septum.img").display());
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&said));
+}
+
+#[test]
+fn a_configuration_that_is_to_be_verified_is_told_from_a_damaged_image() {
+    let output = septum(&["verify", GOOD]);
+    assert_code(&output, 1);
+    assert!(String::from_utf8_lossy(&output.stderr).contains(&format!("help: `septum build {GOOD}`")));
 }
 
 #[test]

@@ -15,6 +15,8 @@ pub struct Wanted<'a> {
     pub name: &'a Spanned<String>,
     /// The variant, where the configuration gives one.
     pub variant: Option<&'a Spanned<String>>,
+    /// Whether a variant is named that could not be read, which has been reported.
+    pub variant_refused: bool,
 }
 
 /// A board's file, with the places of what it says.
@@ -147,7 +149,7 @@ fn open<'a>(key: &'static str, found: Option<(Span, Value<'a>)>, problems: &mut 
 }
 
 fn needed<'a>(table: &mut Table<'a>, key: &'static str, problems: &mut Problems) -> Option<Table<'a>> {
-    let found = table.required_value(key, problems);
+    let found = table.required_value(key);
     open(key, found, problems)
 }
 
@@ -267,6 +269,7 @@ fn read_ram(
     let mut rams: Vec<_> = read.collect();
     match rams.iter().position(|(is_wanted, _)| *is_wanted) {
         Some(index) => (rams.swap_remove(index).1, None),
+        None if wanted.variant_refused => (largest(rams), None),
         None => (largest(rams), Some(no_such_variant(&names, wanted))),
     }
 }

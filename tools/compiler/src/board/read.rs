@@ -47,7 +47,6 @@ fn finish(raw: Raw, pa_range: PaRange, wanted: Wanted<'_>) -> Board {
         smmu: raw.smmu,
         twin: raw.twin.and_then(|raw| twin(raw, variant.as_deref())),
         variant,
-        remark: None,
         other_twin: None,
     }
 }

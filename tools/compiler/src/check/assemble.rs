@@ -25,8 +25,10 @@ pub(super) fn system(
     let bare = assemblies.enumerate().map(|(index, assembly)| assembly.bare(index, problems));
     let mut partitions: Vec<_> = bare.collect();
     super::console::number(&mut partitions);
-    let judged = tree::judge(&drafts, board, &partitions, problems);
-    let rest = partitions.iter_mut().zip(&placed.memory).zip(judged.fits);
+    let fits = tree::judge(&drafts, board, &partitions, problems);
+    dma::remarks(&drafts, &placed.memory, problems);
+    devices::remarks(&drafts, problems);
+    let rest = partitions.iter_mut().zip(&placed.memory).zip(fits);
     for (mut draft, ((partition, places), fits)) in drafts.into_iter().zip(rest) {
         let payload = draft.payload.take()?;
         // Where a tree does not fit, what is put into memory by what it says would be wrong as well.
@@ -34,11 +36,8 @@ pub(super) fn system(
             Assembly { draft: &draft, places, board }.fill(partition, payload, problems);
         }
     }
-    let mut remarks = judged.remarks;
-    remarks.extend(dma::remarks(&partitions, board));
-    remarks.extend(devices::remarks(&partitions, board));
     let (config, board, el2) = (config.to_owned(), board.clone(), placed.el2);
-    Some(System { config, config_name, board, console, el2, partitions, remarks })
+    Some(System { config, config_name, board, console, el2, partitions, remarks: Problems::default() })
 }
 
 /// The memory of a partition by rising IPA, where `places` says where each lies.
@@ -49,6 +48,7 @@ pub(super) fn views<'a>(draft: &Draft<'a>, places: &[u64]) -> Vec<View<'a>> {
         size: memory.size,
         access: memory.raw.access,
         span: memory.raw.name.span,
+        unplaced: memory.raw.identity.filter(|_| memory.ipa.is_none()),
     };
     let mut views: Vec<_> = draft.memory.iter().zip(places).map(view).collect();
     views.sort_by_key(|view| view.ipa);

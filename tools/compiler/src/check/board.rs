@@ -26,11 +26,14 @@ pub(super) fn read(config: &Config, files: &dyn Files, problems: &mut Problems) 
         problems.add(Problem::new(Code::BoardUnreadable, name.span, message).here(why));
     });
     let loaded = loaded.ok()?;
+    if let Some(remark) = files.board_remark(&name.value) {
+        problems.add(Problem::new(Code::BoardBeside, name.span, remark));
+    }
     let source = text(&loaded.path.to_string_lossy(), loaded.bytes, problems)?;
     let file = problems.sources.add(source.clone());
     let node = parse(&source.text, file, problems)?;
-    let board = board::read(file, &node, Wanted { name, variant: config.variant.as_ref() }, problems)?;
-    Some(Board { remark: files.board_remark(&name.value), ..board })
+    let variant_refused = config.refused.contains(&"variant");
+    board::read(file, &node, Wanted { name, variant: config.variant.as_ref(), variant_refused }, problems)
 }
 
 fn unknown_board(name: &Spanned<String>, known: &[String]) -> Problem {
@@ -44,6 +47,9 @@ fn unknown_board(name: &Spanned<String>, known: &[String]) -> Problem {
 
 /// The console that carries the log: the one that `log` names, else the board's first.
 pub(super) fn console(config: &Config, board: &Board, problems: &mut Problems) -> Option<Console> {
+    if config.refused.contains(&"log") {
+        return None;
+    }
     let Some(log) = &config.log else {
         if board.consoles.is_empty() {
             let span = config.board.as_ref()?.span;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use septum_stage2::{Access, Granule};
+use septum_stage2::{Access, Granule, Pa};
 
 use super::dma;
 use super::draft::{Draft, Given, Pages};
@@ -13,7 +13,6 @@ use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::{DeviceUse, Partition};
 use crate::raw::suggest;
 use crate::source::Span;
-use crate::system;
 
 /// The devices of `raw` that the board has; the others are reported, as are rights that no device gives.
 pub(super) fn resolve<'a>(raw: &'a Partition, board: &'a Board, problems: &mut Problems) -> Vec<Given<'a>> {
@@ -127,9 +126,11 @@ pub(super) fn check(
     problems: &mut Problems,
 ) {
     check_addresses(drafts, board, problems);
-    check_owners(drafts, console, problems);
-    check_interrupts(drafts, problems);
-    check_pages(drafts, board, console, el2, problems);
+    let el2_blocks = el2_blocks(board, console);
+    let log = LogPlace { board, drafts, blocks: &el2_blocks };
+    check_owners(drafts, console, &log, problems);
+    check_interrupts(drafts, &log, problems);
+    check_pages(&log, el2, problems);
     dma::check_owners(drafts, board, el2, problems);
 }
 
@@ -149,14 +150,14 @@ fn given<'a, 'b>(drafts: &'b [Draft<'a>]) -> impl Iterator<Item = (&'b Draft<'a>
     drafts.iter().flat_map(|draft| draft.devices.iter().map(move |given| (draft, *given)))
 }
 
-fn check_owners(drafts: &[Draft<'_>], console: Option<&Console>, problems: &mut Problems) {
+fn check_owners(drafts: &[Draft<'_>], console: Option<&Console>, log: &LogPlace<'_>, problems: &mut Problems) {
     let mut owners: BTreeMap<&str, (&str, Span)> = BTreeMap::new();
     for (draft, given) in given(drafts) {
         let (name, span) = (given.device.name.as_str(), given.raw.name.span);
         if console.is_some_and(|console| console.device == name) {
             let message = format!("device `{name}` of partition `{}` carries EL2's log", draft.name());
             let problem = Problem::new(Code::LogOwned, span, message).here("EL2's own");
-            problems.add(problem.help("choose another UART for the log with `log = \"..\"`, or leave this device out"));
+            problems.add(problem.help(format!("{}, or leave this device out", log.other())));
         }
         if let Some((owner, first)) = owners.insert(name, (draft.name(), span)) {
             let message = match owner == draft.name() {
@@ -169,12 +170,15 @@ fn check_owners(drafts: &[Draft<'_>], console: Option<&Console>, problems: &mut 
     }
 }
 
-fn check_interrupts(drafts: &[Draft<'_>], problems: &mut Problems) {
+fn check_interrupts(drafts: &[Draft<'_>], log: &LogPlace<'_>, problems: &mut Problems) {
     let mut owners: BTreeMap<u32, (&str, Given<'_>)> = BTreeMap::new();
     for (draft, given) in given(drafts) {
         for interrupt in &given.device.interrupts {
             let Some((owner, first)) = owners.insert(*interrupt, (draft.name(), given)) else { continue };
-            if owner == draft.name() || first.device.name == given.device.name {
+            let is_el2s =
+                |given: &Given<'_>| given.device.registers.iter().any(|block| log.el2_beside(*block).is_some());
+            if owner == draft.name() || first.device.name == given.device.name || is_el2s(&first) || is_el2s(&given) {
+                // The same owner, or a device that no partition may have, which is reported.
                 continue;
             }
             let (one, other) = (&first.device.name, &given.device.name);
@@ -188,11 +192,9 @@ fn check_interrupts(drafts: &[Draft<'_>], problems: &mut Problems) {
     }
 }
 
-/// Who lies on a page.
+/// Who besides partitions lies on a page.
 #[derive(Clone, Copy)]
 enum Party<'a> {
-    /// Pages of a partition.
-    Owner(&'a Draft<'a>, &'a Pages),
     /// Something that EL2 uses.
     El2(&'a El2Block<'a>),
     /// A device that masters the bus and is given to nobody.
@@ -203,35 +205,65 @@ enum Party<'a> {
     Kept(&'a CarveOut),
 }
 
-fn check_pages(
-    drafts: &[Draft<'_>],
-    board: &Board,
-    console: Option<&Console>,
-    reserved: Option<PaSpan>,
-    problems: &mut Problems,
-) {
-    let mut claims = Vec::new();
+/// What EL2 uses itself, and where else its log could go.
+struct LogPlace<'a> {
+    board: &'a Board,
+    drafts: &'a [Draft<'a>],
+    blocks: &'a [El2Block<'a>],
+}
+
+impl<'a> LogPlace<'a> {
+    /// What EL2 uses on the pages of `block`, with the coarsest granule of a partition.
+    fn el2_beside(&self, block: PaSpan) -> Option<&'a El2Block<'a>> {
+        let bytes = self.drafts.iter().map(|draft| draft.granule.bytes()).max().unwrap_or(Granule::K4.bytes());
+        let whole = whole_pages(block, bytes);
+        self.blocks.iter().find(|el2| el2.registers.overlaps(whole))
+    }
+
+    /// How to have the log on another UART: by name, where one would do.
+    fn other(&self) -> String {
+        let would_do = |console: &&Console| {
+            let device = self.board.devices.iter().find(|device| device.name == console.device);
+            let is_log = self.blocks.iter().any(|el2| el2.log.is_some_and(|log| log.name == console.device));
+            let free = |block: &PaSpan| {
+                let pages = self.drafts.iter().flat_map(|draft| &draft.pages);
+                !pages.clone().any(|pages| pages.pa < block.end() && block.start.get() < pages.pa + pages.size)
+            };
+            !is_log && device.is_some_and(|device| device.registers.iter().all(free))
+        };
+        match self.board.consoles.iter().find(would_do) {
+            Some(console) => format!("choose another UART for the log: `log = \"{}\"`", console.device),
+            None => "choose another UART for the log with `log = \"..\"`".into(),
+        }
+    }
+}
+
+/// The pages of `bytes` around `block`.
+fn whole_pages(block: PaSpan, bytes: u64) -> PaSpan {
+    let start = block.start.get() / bytes * bytes;
+    PaSpan { start: Pa::new(start), size: block.end().next_multiple_of(bytes) - start }
+}
+
+fn check_pages(log: &LogPlace<'_>, reserved: Option<PaSpan>, problems: &mut Problems) {
+    let (drafts, board) = (log.drafts, log.board);
+    let own = |draft: &'_ Draft<'_>| draft.pages.iter().filter(|pages| !pages.is_gic()).count();
+    let mut claims = Vec::with_capacity(drafts.iter().map(own).sum());
     for draft in drafts {
         let own = draft.pages.iter().filter(|pages| !pages.is_gic());
-        claims.extend(own.map(|pages| Claim {
-            start: pages.pa,
-            end: pages.pa + pages.size,
-            who: Party::Owner(draft, pages),
-        }));
-    }
-    let el2 = el2_blocks(board, console);
-    claims.extend(el2.iter().map(|block| claim(block.registers, Party::El2(block))));
-    claims.extend(board.ram.iter().map(|bank| claim(*bank, Party::Ram)));
-    claims.extend(board.carve_outs.iter().map(|kept| claim(kept.span, Party::Kept(kept))));
-    let owned: std::collections::BTreeSet<_> = given(drafts).map(|(_, given)| given.device.name.as_str()).collect();
-    let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
-    for device in free {
-        claims.extend(device.registers.iter().map(|block| claim(*block, Party::Master(device))));
+        claims.extend(own.map(|pages| Claim { start: pages.pa, end: pages.pa + pages.size, who: (draft, pages) }));
     }
     let mut masters = Vec::new();
+    for (block, party) in others(log) {
+        let on_it = claims.iter().filter(|claim| claim.start < block.end() && block.start.get() < claim.end);
+        for (draft, pages) in on_it.map(|claim| claim.who) {
+            match party {
+                Party::Master(device) => masters.push((draft, pages, device)),
+                party => report(draft, pages, party, log, problems),
+            }
+        }
+    }
     for (low, high) in overlaps(claims) {
-        report(low.who, high.who, problems);
-        masters.extend(foreign_master(low.who, high.who));
+        between(low.who, high.who, log, problems);
     }
     // One problem for all pages of a device, whatever number of bus masters lies there.
     masters.sort_by_key(|(_, pages, _)| (pages.span, pages.pa));
@@ -240,21 +272,20 @@ fn check_pages(
     shared.for_each(|problem| problems.add(problem));
 }
 
+/// What besides the partitions' own devices lies somewhere. Each page of theirs is set against each of it.
+fn others<'a>(log: &LogPlace<'a>) -> Vec<(PaSpan, Party<'a>)> {
+    let board = log.board;
+    let el2 = log.blocks.iter().map(|block| (block.registers, Party::El2(block)));
+    let ram = board.ram.iter().map(|bank| (*bank, Party::Ram));
+    let kept = board.carve_outs.iter().map(|kept| (kept.span, Party::Kept(kept)));
+    let owned: std::collections::BTreeSet<_> = given(log.drafts).map(|(_, given)| given.device.name.as_str()).collect();
+    let free = board.devices.iter().filter(|device| device.bus_master && !owned.contains(device.name.as_str()));
+    let masters = free.flat_map(|device| device.registers.iter().map(move |block| (*block, Party::Master(device))));
+    el2.chain(ram).chain(kept).chain(masters).collect()
+}
+
 /// Pages that a partition is given, and a bus master on them that it is not given.
 type MasterOnPage<'a> = (&'a Draft<'a>, &'a Pages, &'a Device);
-
-fn foreign_master<'a>(low: Party<'a>, high: Party<'a>) -> Option<MasterOnPage<'a>> {
-    match (low, high) {
-        (Party::Owner(draft, pages), Party::Master(device)) | (Party::Master(device), Party::Owner(draft, pages)) => {
-            Some((draft, pages, device))
-        }
-        _ => None,
-    }
-}
-
-fn claim<T>(block: PaSpan, who: T) -> Claim<T> {
-    Claim { start: block.start.get(), end: block.end(), who }
-}
 
 /// What EL2 uses itself: no partition may reach it.
 fn el2_blocks<'a>(board: &'a Board, console: Option<&Console>) -> Vec<El2Block<'a>> {
@@ -285,36 +316,50 @@ impl El2Block<'_> {
     }
 }
 
-fn report(low: Party<'_>, high: Party<'_>, problems: &mut Problems) {
-    match (low, high) {
-        (Party::Owner(one, first), Party::Owner(other, second))
-            if one.name() != other.name() && first.devices != second.devices =>
-        {
-            problems.add(shared_page(one, first, other, second));
-        }
+fn report(draft: &Draft<'_>, pages: &Pages, party: Party<'_>, log: &LogPlace<'_>, problems: &mut Problems) {
+    let problem = match party {
         // The log's own device has been reported as such.
-        (Party::Owner(draft, pages), Party::El2(what)) | (Party::El2(what), Party::Owner(draft, pages))
-            if !what.is_log_of(pages) =>
-        {
-            problems.add(shared_with_el2(draft, pages, &what.what, what.log.is_some()));
-        }
-        (Party::Owner(draft, pages), Party::Ram) | (Party::Ram, Party::Owner(draft, pages)) => {
-            problems.add(shared_with_el2(draft, pages, "RAM", false));
-        }
-        (Party::Owner(draft, pages), Party::Kept(kept)) | (Party::Kept(kept), Party::Owner(draft, pages)) => {
-            problems.add(shared_with_el2(draft, pages, &format!("carve-out `{}`", kept.name), false));
-        }
-        _ => {}
+        Party::El2(what) if what.is_log_of(pages) => return,
+        Party::El2(what) => shared_with_el2(draft, pages, &what.what, what.log.is_some().then(|| log.other())),
+        Party::Ram => shared_with_el2(draft, pages, "RAM", None),
+        Party::Kept(kept) => shared_with_el2(draft, pages, &format!("carve-out `{}`", kept.name), None),
+        Party::Master(_) => return,
+    };
+    problems.add(problem);
+}
+
+/// Reports pages that two partitions would have, where either could: not those that are EL2's.
+fn between<'a>(
+    (one, first): (&Draft<'a>, &Pages),
+    (other, second): (&Draft<'a>, &Pages),
+    log: &LogPlace<'_>,
+    problems: &mut Problems,
+) {
+    let start = first.pa.max(second.pa);
+    let shared = PaSpan { start: Pa::new(start), size: (first.pa + first.size).min(second.pa + second.size) - start };
+    let is_el2s = log.el2_beside(shared).is_some();
+    if one.name() != other.name() && first.devices != second.devices && !is_el2s {
+        problems.add(shared_page((one, first), (other, second), shared));
     }
 }
 
-fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages) -> Problem {
+/// The devices of `draft` that lie on `shared`, but for those that `but` has, too, if there are others.
+fn devices_on(draft: &Draft<'_>, shared: PaSpan, but: &Pages) -> String {
+    let here = draft.devices.iter().filter(|given| {
+        given.device.registers.iter().any(|block| whole_pages(*block, draft.granule.bytes()).overlaps(shared))
+    });
+    let all: Vec<_> = here.map(|given| given.device.name.clone()).collect();
+    let own: Vec<_> = all.iter().filter(|name| !but.devices.contains(name)).cloned().collect();
+    show::list(if own.is_empty() { &all } else { &own })
+}
+
+fn shared_page((one, first): (&Draft<'_>, &Pages), (other, second): (&Draft<'_>, &Pages), shared: PaSpan) -> Problem {
     let granule = one.granule.max(other.granule);
-    let at = first.pa.max(second.pa) / granule.bytes() * granule.bytes();
+    let at = shared.start.get() / granule.bytes() * granule.bytes();
     let message = format!(
-        "devices `{}` and `{}` lie on one {granule} page at {} and have different owners",
-        first.name(),
-        second.name(),
+        "devices {} and {} lie on one {granule} page at {} and have different owners",
+        devices_on(one, shared, second),
+        devices_on(other, shared, first),
         show::address(at)
     );
     let problem =
@@ -322,12 +367,12 @@ fn shared_page(one: &Draft<'_>, first: &Pages, other: &Draft<'_>, second: &Pages
     problem.label(first.span, format!("owned by `{}`", one.name())).help("give both to one partition")
 }
 
-fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str, is_log: bool) -> Problem {
+fn shared_with_el2(draft: &Draft<'_>, pages: &Pages, what: &str, log: Option<String>) -> Problem {
     let message = format!("device `{}` of partition `{}` lies on a page with {what}", pages.name(), draft.name());
     let at = format!("its {} pages are {}", draft.granule, show::range(pages.pa, pages.size));
-    let help = match is_log {
-        true => "no partition may reach that: choose a UART on another page for the log with `log = \"..\"`",
-        false => "no partition may reach that",
+    let help = match log {
+        Some(other) => format!("no partition may reach that: {other}"),
+        None => "no partition may reach that".into(),
     };
     Problem::new(Code::SharedEl2Page, pages.span, message).here(at).help(help)
 }
@@ -365,20 +410,14 @@ fn shared_with_masters(
     Some(Problem::new(Code::SharedBusMasterPage, pages.span, message).here(at).help(help))
 }
 
-/// What is to be said of devices that act on the whole board: tables cannot hold back what they do.
-pub(super) fn remarks(partitions: &[system::Partition], board: &Board) -> Vec<String> {
-    let resets = |name: &&String| board.devices.iter().any(|device| device.name == **name && device.resets_board);
-    let of_partition = |partition: &system::Partition| {
-        let regions = partition.regions.iter();
-        let found =
-            regions.flat_map(|region| region.devices.iter().filter(resets).map(|name| (region.line, name.clone())));
-        let say = |(line, device)| {
-            format!(
-                "line {line}: device `{device}` lets partition `{}` reset the whole board, and every partition with it",
-                partition.name
-            )
-        };
-        found.map(say).collect::<Vec<_>>()
-    };
-    partitions.iter().flat_map(of_partition).collect()
+/// Says which devices act on the whole board: tables cannot hold back what they do.
+pub(super) fn remarks(drafts: &[Draft<'_>], problems: &mut Problems) {
+    for (draft, given) in given(drafts).filter(|(_, given)| given.device.resets_board) {
+        let message = format!(
+            "device `{}` lets partition `{}` reset the whole board, and every partition with it",
+            given.device.name,
+            draft.name()
+        );
+        problems.add(Problem::new(Code::BoardReset, given.raw.name.span, message));
+    }
 }

@@ -4,16 +4,14 @@
 //! physical addresses, and its driver hands it those that the partition sees. So whatever
 //! a partition with a bus master sees must lie where it sees it: else an honest driver writes into its neighbour.
 
-use septum_plan::RegionKind;
-
-use super::draft::{Draft, Given, Index, Memory, Pages};
+use super::draft::{Draft, Given, Index, Memory, Pages, Payload};
+use super::payload::Fetched;
 use super::reserve::Placed;
 use super::room;
 use crate::board::{Board, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Span;
-use crate::system::{Partition, Region};
 
 /// The devices of `draft` that reach memory past Stage-2.
 fn masters<'a>(draft: &Draft<'a>) -> Vec<Given<'a>> {
@@ -31,6 +29,9 @@ pub(super) fn check_owners(drafts: &[Draft<'_>], board: &Board, el2: Option<PaSp
     let Some(owner) = owner(drafts) else { return };
     for (index, draft) in drafts.iter().enumerate() {
         let own = masters(draft);
+        if draft.raw.refused.contains(&"dma") {
+            continue;
+        }
         if draft.raw.dma.is_none() {
             let help = match owner.name() == draft.name() {
                 true => format!(
@@ -57,7 +58,9 @@ pub(super) fn trust(drafts: &[Draft<'_>], index: usize, board: &Board, el2: Opti
         None => cures.push((cure, vec![name.to_owned()])),
     };
     for (at, memory) in draft.memory.iter().enumerate().filter(|(_, memory)| !is_identity(memory)) {
-        let cure = match (may_lie_where_seen(drafts, (index, at), board, el2), memory.pa) {
+        let may = may_lie_where_seen(drafts, (index, at), board, el2);
+        let stays = linked(draft, memory).is_some() || beyond_reach(draft, memory).is_none();
+        let cure = match (may && stays, memory.pa) {
             (true, None) => "`identity = true` in memory",
             (true, Some(_)) => "`identity = true` in place of `pa` in memory",
             (false, _) => "`identity = true` in place of `ipa` in memory",
@@ -128,31 +131,61 @@ fn may_lie_where_seen(drafts: &[Draft<'_>], index: Index, board: &Board, el2: Op
     room::free(drafts, board, el2, &[index]).iter().any(|gap| gap.start <= start && end <= gap.end)
 }
 
-/// What is to be said of memory that a bus master of its partition does not reach: a driver that knows that keeps its
-/// buffers elsewhere, and one that does not loses what it hands over.
-pub(super) fn remarks(partitions: &[Partition], board: &Board) -> Vec<String> {
-    let beyond = |partition: &Partition| {
-        let masters = partition.regions.iter().filter(|region| region.bus_master).flat_map(|region| &region.devices);
-        let devices = masters.filter_map(|name| board.devices.iter().find(|device| device.name == *name));
-        let reaches = devices.filter_map(|device| Some((device.name.clone(), device.dma_reach?)));
-        reaches.filter_map(|reach| out_of_reach(partition, reach)).collect::<Vec<_>>()
-    };
-    partitions.iter().flat_map(beyond).collect()
+/// A bus master of `draft` that does not reach `memory` where the partition sees it, and what it reaches.
+fn beyond_reach<'a>(draft: &Draft<'a>, memory: &Memory<'_>) -> Option<(&'a str, PaSpan)> {
+    let ipa = memory.ipa?;
+    let limited =
+        masters(draft).into_iter().filter_map(|given| Some((given.device.name.as_str(), given.device.dma_reach?)));
+    limited.into_iter().find(|(_, reach)| !is_within(*reach, ipa, memory.size))
 }
 
-fn out_of_reach(partition: &Partition, (device, reach): (String, PaSpan)) -> Option<String> {
-    let inside = |region: &Region| reach.start <= region.pa && region.pa.get() + region.size <= reach.end();
-    let memory = partition.regions.iter().filter(|region| region.kind == RegionKind::Memory);
-    let beyond: Vec<_> = memory.filter(|region| !inside(region)).collect();
-    let places = beyond.iter().map(|region| format!("`{}` {}", region.name, show::range(region.pa.get(), region.size)));
-    let places = places.collect::<Vec<_>>().join(", ");
-    let reach = show::range(reach.start.get(), reach.size);
-    Some(format!(
-        "line {}: bus master `{device}` of partition `{}` reaches only {reach} of memory, and not all of {places}: its \
-         driver must keep buffers within that",
-        beyond.first()?.line,
-        partition.name
-    ))
+/// The lowest address in `memory` that the program of `draft` is linked to, where it cannot run elsewhere.
+fn linked(draft: &Draft<'_>, memory: &Memory<'_>) -> Option<u64> {
+    let starts: Vec<u64> = match draft.payload.as_ref()? {
+        Payload::Fitted(fitted) if fitted.elf.is_some() || draft.raw.entry.is_some() => {
+            fitted.segments.iter().map(|segment| segment.ipa.get()).collect()
+        }
+        Payload::Fetched(Fetched { payload: crate::payload::Payload::Elf(elf), .. }) => {
+            elf.segments.iter().map(|segment| segment.address).collect()
+        }
+        _ => return None,
+    };
+    let ipa = memory.ipa?;
+    starts.into_iter().filter(|start| start.checked_sub(ipa).is_some_and(|offset| offset < memory.size)).min()
+}
+
+/// Says which memory, at `places`, a bus master of its partition does not reach: a driver that knows that keeps its
+/// buffers elsewhere, and one that does not loses what it hands over.
+pub(super) fn remarks(drafts: &[Draft<'_>], places: &[Vec<u64>], problems: &mut Problems) {
+    for (draft, places) in drafts.iter().zip(places) {
+        let limited = masters(draft).into_iter().filter_map(|given| Some((given, given.device.dma_reach?)));
+        limited
+            .filter_map(|(given, reach)| out_of_reach(draft, places, given, reach))
+            .for_each(|note| problems.add(note));
+    }
+}
+
+fn out_of_reach(draft: &Draft<'_>, places: &[u64], given: Given<'_>, reach: PaSpan) -> Option<Problem> {
+    let placed = draft.memory.iter().zip(places);
+    let beyond: Vec<_> = placed.filter(|(memory, pa)| !is_within(reach, **pa, memory.size)).collect();
+    let range = |(memory, pa): &(&Memory<'_>, &u64)| show::range(**pa, memory.size);
+    let named = beyond.iter().map(|beyond| format!("`{}` {}", beyond.0.raw.name.value, range(beyond)));
+    let (device, reach) = (&given.device.name, show::range(reach.start.get(), reach.size));
+    let message = format!(
+        "bus master `{device}` of partition `{}` reaches only {reach} of memory, and not all of {}: its driver must keep \
+         buffers within that",
+        draft.name(),
+        named.collect::<Vec<_>>().join(", ")
+    );
+    beyond.first()?;
+    let note = Problem::new(Code::MasterReach, given.raw.name.span, message).here(format!("reaches {reach}"));
+    let label = |note: Problem, beyond: &(&Memory<'_>, &u64)| note.label(beyond.0.raw.name.span, range(beyond));
+    Some(beyond.iter().fold(note, label))
+}
+
+/// Whether `size` bytes from `start` on lie in `reach`.
+fn is_within(reach: PaSpan, start: u64, size: u64) -> bool {
+    reach.start.get() <= start && start.saturating_add(size) <= reach.end()
 }
 
 /// Whether the configuration says that the partition sees `memory` where it lies.
@@ -182,9 +215,26 @@ impl Seen<'_> {
     fn memory(&self, memory: &Memory<'_>, pa: Option<u64>, may_lie_where_seen: bool, problems: &mut Problems) {
         let Some(ipa) = memory.ipa.filter(|ipa| pa != Some(*ipa)) else { return };
         let instead = if memory.pa.is_some() { "replace `pa` by `identity = true`" } else { "add `identity = true`" };
-        let help = match may_lie_where_seen {
-            true => format!("{instead}: it then lies at {}", show::address(ipa)),
-            false => format!("{instead} and leave `ipa` out: it is then seen where it lies"),
+        let beyond = beyond_reach(self.draft, memory).map(|(device, reach)| {
+            (format!("`{device}` reaches only {}", show::range(reach.start.get(), reach.size)), reach)
+        });
+        let help = match (may_lie_where_seen, beyond, linked(self.draft, memory)) {
+            (true, None, _) => format!("{instead}: it then lies at {}", show::address(ipa)),
+            (_, Some((reaches, reach)), Some(start)) => format!(
+                "{reaches}, and the program is linked to {}: link it to an address in {}, give that as `ipa`, and \
+                 {instead}",
+                show::address(start),
+                show::range(reach.start.get(), reach.size)
+            ),
+            (false, None, Some(start)) => format!(
+                "the program is linked to {}, where its memory cannot lie: link it to an address where RAM is free, give \
+                 that as `ipa`, and {instead}",
+                show::address(start)
+            ),
+            (_, Some((reaches, _)), None) => {
+                format!("{instead} and leave `ipa` out: it is then seen where it lies, and {reaches}")
+            }
+            (false, None, None) => format!("{instead} and leave `ipa` out: it is then seen where it lies"),
         };
         let what = format!("memory `{}`", memory.raw.name.value);
         problems.add(self.problem(&what, memory.ipa_span(), ipa, pa).help(help));

@@ -64,8 +64,17 @@ pub(super) fn load(
         Err(FileError::TooLarge) => programs.too_large(),
     };
     let message = format!("the {what} `{name}` of partition `{}` cannot be had", raw.name.value);
-    problems.add(Problem::new(Code::ImageUnreadable, image.span, message).here(why));
+    let problem = Problem::new(Code::ImageUnreadable, image.span, message).here(why);
+    problems.add(problem.maybe_help(crate_of_path(image, files)));
     None
+}
+
+/// The crate of partitions/ that a path was probably meant to be.
+fn crate_of_path(image: &Spanned<Image>, files: &dyn Files) -> Option<String> {
+    let Image::Path(path) = &image.value else { return None };
+    let (_, name) = path.trim_end_matches('/').rsplit_once('/')?;
+    let known = files.partitions().iter().any(|known| known == name);
+    known.then(|| format!("`{name}` is a crate of partitions/: write \"{name}\""))
 }
 
 fn missing(raw: &Partition, what: &str, image: &Spanned<Image>, name: &str, files: &dyn Files) -> Problem {
@@ -81,7 +90,8 @@ fn missing(raw: &Partition, what: &str, image: &Spanned<Image>, name: &str, file
         None => format!("crates: {}; a file's path has a `/` or a `.`", show::list(&known)),
     };
     let message = format!("{lacking} `{name}`");
-    Problem::new(code, image.span, message).here(format!("{what} of partition `{}`", raw.name.value)).help(help)
+    let problem = Problem::new(code, image.span, message).here(format!("{what} of partition `{}`", raw.name.value));
+    problem.help(crate_of_path(image, files).filter(|_| what == "image").unwrap_or(help))
 }
 
 fn unfit(raw: &Partition, what: &str, span: Span, error: &PayloadError) -> Problem {
@@ -97,7 +107,7 @@ fn unfit(raw: &Partition, what: &str, span: Span, error: &PayloadError) -> Probl
 fn check_keys(raw: &Partition, payload: &Payload, problems: &mut Problems) {
     let Some(image) = &raw.image else { return };
     if let Payload::Raw(_) = payload {
-        if raw.entry.is_none() {
+        if raw.entry.is_none() && !raw.refused.contains(&"entry") {
             let message = format!("the image of partition `{}` does not say where it starts", raw.name.value);
             let problem = Problem::new(Code::RawWithoutEntry, image.span, message).here("neither ELF nor arm64 Image");
             problems

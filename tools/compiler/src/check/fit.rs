@@ -1,6 +1,6 @@
 //! A partition's image, fitted into its memory.
 
-use septum_stage2::Access;
+use septum_stage2::{Access, Granule};
 
 use super::draft::Draft;
 use super::payload::{Fetched, Fitted, View};
@@ -60,13 +60,35 @@ impl Fit<'_> {
         let message = format!("{} {lie} outside its memory", self.named(&outside));
         let problem = Problem::new(Code::SegmentOutside, self.span, message);
         let problem = problem.here(ranges.collect::<Vec<_>>().join(", "));
+        let all = || elf.segments.iter();
+        let start = all().map(|segment| segment.address).min().unwrap_or(0);
+        let end = all().map(|segment| segment.address.saturating_add(segment.size())).max().unwrap_or(0);
         problems.add(match elf.position_independent {
             true => problem.help(format!(
                 "it is position-independent (static-pie): link it with -no-pie, and to an address in {}",
                 self.memory()
             )),
-            false => problem.help(self.memory()),
+            false => self.outside(problem, start, end),
         });
+    }
+
+    /// `problem`, whose program takes `start` up to `end`, with what would be right.
+    fn outside(&self, problem: Problem, start: u64, end: u64) -> Problem {
+        let granule = self.raw.granule.map_or(Granule::K4, |granule| granule.value).bytes();
+        let first = start / granule * granule;
+        let takes = show::range(start, end - start);
+        let pages = end.checked_next_multiple_of(granule).map(|end| format!(": {}", show::size(end - first)));
+        let Some((view, identity)) = self.views.iter().find_map(|view| Some((view, view.unplaced?))) else {
+            let pages = pages.unwrap_or_default();
+            return problem.help(format!("{}; the program takes {takes}{pages}", self.memory()));
+        };
+        let range = show::range(view.ipa, view.size);
+        let here = format!("`{}` lies at {range}, where there is room, and is seen there", view.name);
+        problem.label(identity, here).help(format!(
+            "the program takes {takes}: say `ipa = {}` beside `identity = true` if that is RAM and free, or link the \
+             program to an address in {range}",
+            show::address(first)
+        ))
     }
 
     /// How messages call some segments.
@@ -141,7 +163,8 @@ impl Fit<'_> {
         let Some(view) = self.view(start, size) else {
             let message = format!("{what} of partition `{}` lies outside its memory", self.raw.name.value);
             let problem = Problem::new(Code::SegmentOutside, self.span, message);
-            problems.add(problem.here(show::range(start, size)).help(self.memory()));
+            let problem = problem.here(show::range(start, size));
+            problems.add(self.outside(problem, start, start.saturating_add(size)));
             return;
         };
         if !view.access.includes(needs) {
@@ -201,7 +224,8 @@ impl Fit<'_> {
             Some(ipa) => fitted.arguments = [ipa, args.value.len() as u64, 0, 0],
             None => {
                 let message = format!("no room for the arguments in the memory of partition `{}`", self.raw.name.value);
-                problems.add(Problem::new(Code::NoRoomInMemory, args.span, message).help(self.memory()));
+                let takes = format!("takes {} bytes", args.value.len());
+                problems.add(Problem::new(Code::NoRoomInMemory, args.span, message).here(takes).help(self.memory()));
             }
         }
     }

@@ -97,7 +97,8 @@ fn misfit(draft: &Draft<'_>, board: &Board, linux: &Spanned<Linux>, error: &Linu
                     .label(place, format!("the device tree leaves `{memory}` free up to {}", show::address(*limit))),
                 false => problem.label(place, format!("`{memory}` ends at {}", show::address(*limit))),
             };
-            problem.help("give it more memory")
+            let short = end.saturating_sub(*limit).next_multiple_of(draft.granule.bytes());
+            problem.help(format!("give it at least {} more", show::size(short)))
         }
         LinuxError::Pages(pages) => {
             let message = format!("the kernel of partition `{name}` cannot run on board `{}`", board.name);

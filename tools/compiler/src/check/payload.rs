@@ -60,6 +60,8 @@ pub(super) struct View<'a> {
     pub access: Access,
     /// Where the configuration asks for it.
     pub span: Span,
+    /// Where it says that the partition sees it where it lies, if it does not say where that is.
+    pub unplaced: Option<Span>,
 }
 
 impl View<'_> {

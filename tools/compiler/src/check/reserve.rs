@@ -23,7 +23,7 @@ const PAGE: u64 = 4096;
 const BLOCK: u64 = 0x20_0000;
 const GIB: u64 = 1 << 30;
 /// EL2's share is a multiple of this many bytes, so that small changes of a configuration move nothing.
-const STEP: u64 = 0x20_0000;
+pub(super) const STEP: u64 = 0x20_0000;
 
 /// Everybody's place.
 #[derive(Clone, Debug)]

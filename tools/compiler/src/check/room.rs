@@ -8,10 +8,12 @@ use super::requests;
 use crate::board::{Board, PaSpan};
 use crate::place::{self, Gap, Request};
 use crate::problem::show;
-use crate::problem::{Code, Problem};
+use crate::problem::{Code, Problem, Problems};
 
 /// Most memories of others that are named where one has no room.
 const NAMED_MAX: usize = 4;
+/// What EL2 has at its load address on every board: its share is a multiple of this.
+const EL2_BYTES_MIN: u64 = super::reserve::STEP;
 
 const fn gap(span: PaSpan) -> Gap {
     Gap { start: span.start.get(), end: span.end() }
@@ -52,10 +54,14 @@ fn merged(gaps: &[Gap]) -> Vec<Gap> {
 pub(super) struct Instead<'a> {
     drafts: &'a [Draft<'a>],
     board: &'a Board,
-    /// RAM that is left beside the memories that stay.
-    free: Vec<Gap>,
-    /// The memories that do not, with places for all of them.
-    places: Option<Vec<(Index, u64)>>,
+    /// The memories that do not stay, with places for all of them, or who finds none.
+    places: Result<Vec<(Index, u64)>, Lack>,
+}
+
+/// The memories that find no room, and what is left beside all others.
+struct Lack {
+    failed: Vec<Index>,
+    left: Vec<Gap>,
 }
 
 impl<'a> Instead<'a> {
@@ -63,23 +69,31 @@ impl<'a> Instead<'a> {
     pub fn new(drafts: &'a [Draft<'a>], board: &'a Board, el2: PaSpan, movers: &BTreeMap<Index, u64>) -> Self {
         let indexes: Vec<_> = movers.keys().copied().collect();
         let free = free(drafts, board, el2, &indexes);
-        let (_, others) = requests::requests(drafts);
+        let (wanted, others) = requests::requests(drafts);
+        // What finds no room even alone is reported as that, and says nothing of where others can lie.
+        let others: Vec<_> = wanted.into_iter().zip(others).filter(|(_, request)| fits_alone(board, request)).collect();
         let placed = |anywhere: bool| {
             let own = movers.iter().map(|(index, after)| request(drafts, *index, if anywhere { 0 } else { *after }));
-            let requests: Vec<_> = own.chain(others.iter().cloned()).collect();
-            Some(indexes.iter().copied().zip(place::place(&free, &requests).ok()?).collect())
+            let requests: Vec<_> = own.chain(others.iter().map(|(_, request)| request.clone())).collect();
+            place::place(&free, &requests)
         };
-        let places = placed(false).or_else(|| placed(true));
-        Self { drafts, board, free, places }
+        let all: Vec<_> = indexes.iter().copied().chain(others.iter().map(|(index, _)| *index)).collect();
+        let places = match placed(false).or_else(|_| placed(true)) {
+            Ok(places) => Ok(indexes.into_iter().zip(places).collect()),
+            Err(lack) => Err(Lack { failed: lack.failed.iter().map(|at| all[*at]).collect(), left: lack.left }),
+        };
+        Self { drafts, board, places }
     }
 
     /// What is to be done with the memory at `index`.
     pub fn help(&self, index: Index) -> String {
         let (draft, memory) = (&self.drafts[index.0], &self.drafts[index.0].memory[index.1]);
-        let place = self.places.iter().flatten().find(|(other, _)| *other == index);
-        let Some(place) = place.map(|(_, place)| show::address(*place)) else {
-            return nowhere(self.board, memory, &self.free);
+        let places = match &self.places {
+            Ok(places) => places,
+            Err(lack) => return self.nowhere(lack),
         };
+        let place = places.iter().find(|(other, _)| *other == index).map_or(0, |(_, place)| *place);
+        let place = show::address(place);
         match (memory.raw.identity, memory.raw.ipa, memory.raw.pa) {
             (Some(_), Some(_), None) if !needs_identity(draft) => {
                 "leave `identity` out: the partition sees it here wherever it lies".into()
@@ -88,6 +102,51 @@ impl<'a> Instead<'a> {
             (_, _, Some(_)) => format!("use {place}, or leave `pa` out"),
             _ => format!("use {place}, or leave `ipa` out"),
         }
+    }
+
+    /// That not all find room, and who does not.
+    fn nowhere(&self, lack: &Lack) -> String {
+        let banks: Vec<_> = ram(self.board).iter().map(|bank| show::range(bank.start, bank.end - bank.start)).collect();
+        let named = lack.failed.iter().take(NAMED_MAX).map(|index| {
+            let (draft, memory) = (&self.drafts[index.0], &self.drafts[index.0].memory[index.1]);
+            format!("`{}` of partition `{}` ({})", memory.raw.name.value, draft.name(), show::size(memory.size))
+        });
+        format!(
+            "RAM of board `{}` is {}, and has no room for all: none is left for {}; the largest piece beside the others is \
+             {}",
+            self.board.name,
+            banks.join(", "),
+            show::all_of(&named.collect::<Vec<_>>()),
+            largest(&lack.left)
+        )
+    }
+}
+
+/// RAM that neither firmware nor EL2 has, of which at least the front at its load address is EL2's.
+fn open(board: &Board) -> Vec<Gap> {
+    let el2 = PaSpan { start: board.load, size: EL2_BYTES_MIN };
+    let mut taken: Vec<_> = board.carve_outs.iter().map(|kept| gap(kept.span)).chain([gap(el2)]).collect();
+    taken.sort_unstable();
+    place::without(&ram(board), &merged(&taken))
+}
+
+fn fits_alone(board: &Board, request: &Request) -> bool {
+    place::place(&open(board), std::slice::from_ref(request)).is_ok()
+}
+
+/// Reports every memory that would find no room if it were alone on the board: whatever else has to change, that has.
+pub(super) fn check_alone(drafts: &[Draft<'_>], board: &Board, problems: &mut Problems) {
+    let (wanted, requests) = requests::requests(drafts);
+    for (index, _) in wanted.into_iter().zip(requests).filter(|(_, request)| !fits_alone(board, request)) {
+        let (draft, memory) = (&drafts[index.0], &drafts[index.0].memory[index.1]);
+        let message = format!("no room for memory `{}` of partition `{}`", memory.raw.name.value, draft.name());
+        let span = memory.raw.size.map_or(memory.raw.name.span, |size| size.span);
+        let problem = Problem::new(Code::NoRoom, span, message).here(show::size(memory.size));
+        problems.add(problem.help(format!(
+            "even were nothing else on board `{}`: the largest piece of RAM that is neither firmware's nor EL2's is {}",
+            board.name,
+            largest(&open(board))
+        )));
     }
 }
 
@@ -103,17 +162,6 @@ fn request(drafts: &[Draft<'_>], index: Index, after: u64) -> Request {
     let mut request = requests::request(draft, memory, memory.ipa.filter(|_| stays_seen));
     request.forbidden.insert(0, Gap { start: 0, end: after });
     request
-}
-
-fn nowhere(board: &Board, memory: &Memory<'_>, free: &[Gap]) -> String {
-    let banks: Vec<_> = ram(board).iter().map(|bank| show::range(bank.start, bank.end - bank.start)).collect();
-    format!(
-        "RAM of board `{}` is {}, and has no room for {} beside the others: the largest piece left is {}",
-        board.name,
-        banks.join(", "),
-        show::size(memory.size),
-        largest(free)
-    )
 }
 
 fn largest(left: &[Gap]) -> String {

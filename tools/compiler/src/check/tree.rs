@@ -57,33 +57,29 @@ pub(super) fn not_made(span: Span, error: &DeviceTreeError) -> Problem {
     Problem::new(Code::NoDeviceTree, span, "no device tree can be made").here(error.to_string())
 }
 
-/// What came of judging users' own trees.
-#[derive(Debug, Default)]
-pub(super) struct Judged {
-    /// Per partition, whether its tree fits it.
-    pub fits: Vec<bool>,
-    /// What is no error, and is to be said.
-    pub remarks: Vec<String>,
-}
-
 /// Reports what users' own trees say that their partitions do not have, with the place where its owner got it: one
-/// problem for each node.
-pub(super) fn judge(drafts: &[Draft<'_>], board: &Board, partitions: &[Partition], problems: &mut Problems) -> Judged {
-    let mut judged = Judged::default();
+/// problem for each node. Per partition, whether its tree fits it.
+pub(super) fn judge(
+    drafts: &[Draft<'_>],
+    board: &Board,
+    partitions: &[Partition],
+    problems: &mut Problems,
+) -> Vec<bool> {
+    let mut fits = Vec::new();
     for (draft, partition) in drafts.iter().zip(partitions) {
         let before = problems.len();
         if let Some(own) = &draft.own_tree {
             let found = device_tree::check(board, partitions, partition, guest(draft), &own.tree);
             let judge = Judge { draft, own, partition, drafts };
             by_node(&found).iter().for_each(|of_one| problems.add(judge.problem(of_one)));
-            let at = problems.sources.position(own.span).line;
-            let remarks = device_tree::remarks(partition, &own.tree).into_iter();
-            let whose = format!("line {at}: the device tree of partition `{}`", draft.name());
-            judged.remarks.extend(remarks.map(|remark| format!("{whose}: {remark}")));
+            for remark in device_tree::remarks(partition, &own.tree) {
+                let message = format!("the device tree of partition `{}`: {remark}", draft.name());
+                problems.add(Problem::new(Code::TreeRemark, own.span, message));
+            }
         }
-        judged.fits.push(problems.len() == before);
+        fits.push(problems.len() == before);
     }
-    judged
+    fits
 }
 
 fn guest(draft: &Draft<'_>) -> Guest {
@@ -266,6 +262,7 @@ pub(super) fn add(
         let reserved = Layout::of(&own.tree);
         fitted.taken.extend(reserved.reserved().iter().map(|range| (range.start, range.end)));
     }
+    let takes = format!("takes {} bytes", tree.len());
     let ipa = match ipa {
         Some(ipa) => fixed(fitted, views, ipa, tree),
         None => fitted.put(views, tree),
@@ -273,7 +270,7 @@ pub(super) fn add(
     if ipa.is_none() {
         let message = format!("no room for the device tree in the memory of partition `{}`", draft.name());
         let problem = Problem::new(Code::NoRoomInMemory, span, message);
-        problems.add(problem.help("leave `ipa` out, or give more memory"));
+        problems.add(problem.here(takes).help("leave `ipa` out, or give more memory"));
     }
     fitted.arguments = [ipa?, 0, 0, 0];
     Some(())

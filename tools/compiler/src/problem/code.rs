@@ -10,9 +10,14 @@ macro_rules! codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$name,)*];
 
-            /// How users see it: `E0101`.
+            /// How users see it: `E0101`, or `N0101` where it is a note.
             pub const fn text(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
+            }
+
+            /// Whether breaking it is no error, and only to be said.
+            pub const fn is_note(self) -> bool {
+                matches!(self.text().as_bytes(), [b'N', ..])
             }
 
             /// The rule, in words.
@@ -204,4 +209,13 @@ codes! {
     BoardRam = "E0609",
     /// A board's cores have 4 KiB pages, which EL2's own tables use.
     BoardGranules = "E0610",
+
+    /// The board's file is Septum's own, not one beside the configuration.
+    BoardBeside = "N0101",
+    /// A bus master reaches all memory of its partition.
+    MasterReach = "N0301",
+    /// A partition's devices act on that partition alone.
+    BoardReset = "N0302",
+    /// What a device tree of the user's own reserves or speaks to is there.
+    TreeRemark = "N0501",
 }

@@ -10,21 +10,25 @@ use super::show::printable;
 use super::{Label, Problem, Problems};
 use crate::source::{FileId, Sources, Span};
 
-/// As rustc shows errors: each problem with its source lines, then how many there are.
+/// As rustc shows errors: each problem with its source lines, each note likewise, then how many problems there are.
 pub fn human(problems: &Problems, styled: bool) -> String {
     let renderer = if styled { Renderer::styled() } else { Renderer::plain().term_width(DEFAULT_TERM_WIDTH) };
     let mut text = String::new();
-    for problem in problems.iter() {
+    for problem in problems.all() {
         text.push_str(&renderer.render(&[group(problem, &problems.sources)]));
         text.push_str("\n\n");
     }
-    let count = problems.len();
-    text.push_str(&format!("{count} problem{} found\n", if count == 1 { "" } else { "s" }));
+    match problems.len() {
+        0 => {}
+        1 => text.push_str("1 problem found\n"),
+        count => text.push_str(&format!("{count} problems found\n")),
+    }
     text
 }
 
 fn group<'a>(problem: &'a Problem, sources: &'a Sources) -> Group<'a> {
-    let title = Level::ERROR.primary_title(printable(&problem.message)).id(problem.code.text());
+    let level = if problem.code.is_note() { Level::NOTE } else { Level::ERROR };
+    let title = level.primary_title(printable(&problem.message)).id(problem.code.text());
     let mut group = Group::with_title(title);
     for file in files(problem) {
         group = group.element(snippet(problem, file, sources));
@@ -72,6 +76,7 @@ fn remark(label: &Label) -> Option<Cow<'_, str>> {
 
 #[derive(Serialize)]
 struct JsonProblem<'a> {
+    severity: &'static str,
     code: &'static str,
     #[serde(flatten)]
     place: JsonPlace<'a>,
@@ -89,9 +94,9 @@ struct JsonPlace<'a> {
     length: usize,
 }
 
-/// A JSON array of all problems. Lines and columns count from 1, columns and lengths in characters.
+/// A JSON array of all problems, then all notes. Lines and columns count from 1, columns and lengths in characters.
 pub fn json(problems: &Problems) -> String {
-    let list: Vec<_> = problems.iter().map(|problem| json_problem(problem, &problems.sources)).collect();
+    let list: Vec<_> = problems.all().map(|problem| json_problem(problem, &problems.sources)).collect();
     // Strings and numbers only: there is nothing in it that JSON could not hold.
     let mut text = serde_json::to_string_pretty(&list).unwrap_or_default();
     text.push('\n');
@@ -100,6 +105,7 @@ pub fn json(problems: &Problems) -> String {
 
 fn json_problem<'a>(problem: &'a Problem, sources: &'a Sources) -> JsonProblem<'a> {
     JsonProblem {
+        severity: if problem.code.is_note() { "note" } else { "error" },
         code: problem.code.text(),
         place: JsonPlace { message: &problem.message, ..json_place(&problem.primary, sources) },
         label: &problem.primary.text,

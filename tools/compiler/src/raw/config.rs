@@ -20,6 +20,8 @@ pub struct Config {
     pub log: Option<Spanned<String>>,
     /// The partitions, in the order of the text.
     pub partitions: Vec<Partition>,
+    /// Keys that are there and could not be read, which has been reported.
+    pub refused: Vec<&'static str>,
 }
 
 /// `[partition.NAME]`.
@@ -57,6 +59,8 @@ pub struct Partition {
     pub console: Option<Spanned<Added>>,
     /// `physical-timer`.
     pub physical_timer: PhysicalTimer,
+    /// Keys that are there and could not be read, which has been reported.
+    pub refused: Vec<&'static str>,
 }
 
 /// `memory.NAME`.
@@ -119,13 +123,14 @@ pub struct Added {
 pub fn read(file: FileId, node: &toml::Spanned<DeValue<'_>>, problems: &mut Problems) -> Option<Config> {
     let value = Value::root(file, node);
     let mut table = Table::open(value, "the configuration", Span::new(file, 0..0), problems)?;
-    let config = Config {
+    let mut config = Config {
         board: table.required("board", problems),
         variant: table.optional("variant", problems),
         log: table.optional("log", problems),
         partitions: read_partitions(&mut table, problems),
+        refused: Vec::new(),
     };
-    table.close(problems);
+    config.refused = table.close(problems);
     Some(config)
 }
 
@@ -133,7 +138,7 @@ fn read_partitions(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Partit
     let named = table.named("partition", problems);
     if named.is_empty() {
         let problem = Problem::new(Code::NoPartition, table.span(), "the configuration has no partition");
-        problems.add(problem.help("begin one with [partition.NAME]"));
+        table.lacks(&["partition"], problem.help("begin one with [partition.NAME]"));
     }
     named.into_iter().filter_map(|(name, value)| read_partition(name, value, problems)).collect()
 }
@@ -142,7 +147,7 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
     check_name("partition", &name, problems);
     let mut table = Table::open(value, format!("partition `{}`", name.value), name.span, problems)?;
     let (image, linux) = linux::read_program(&mut table, problems);
-    let partition = Partition {
+    let mut partition = Partition {
         cpus: table.required("cpus", problems),
         image,
         linux,
@@ -158,9 +163,10 @@ fn read_partition(name: Spanned<String>, value: Value<'_>, problems: &mut Proble
         device_tree: table.optional::<Option<Added>>("device-tree", problems).and_then(present),
         console: table.optional::<Option<Added>>("console", problems).and_then(present),
         physical_timer: table.optional("physical-timer", problems).map_or(PhysicalTimer::Given, |timer| timer.value),
+        refused: Vec::new(),
         name,
     };
-    table.close(problems);
+    partition.refused = table.close(problems);
     check_keys(&partition, problems);
     check_command_line(&partition, problems);
     Some(partition)
@@ -173,12 +179,28 @@ fn present<T>(value: Spanned<Option<T>>) -> Option<Spanned<T>> {
 fn read_memories(owner: &Spanned<String>, table: &mut Table<'_>, problems: &mut Problems) -> Vec<Memory> {
     let before = problems.len();
     let named = table.named("memory", problems);
+    if let Some(problem) = nameless(owner, &named) {
+        problems.add(problem);
+        return Vec::new();
+    }
     if named.is_empty() && problems.len() == before {
         let message = format!("partition `{}` has no memory", owner.value);
         let help = "give it some: memory.ram = { ipa = 0x4000_0000, size = \"16MiB\", access = \"rwx\" }";
-        problems.add(Problem::new(Code::NoMemory, owner.span, message).help(help));
+        table.lacks(&["memory"], Problem::new(Code::NoMemory, owner.span, message).help(help));
     }
     named.into_iter().filter_map(|(name, value)| read_memory(&owner.value, name, value, problems)).collect()
+}
+
+/// The problem of a memory without a name, `memory = { ipa = .., size = .. }`: its keys stand where names do.
+fn nameless(owner: &Spanned<String>, named: &[(Spanned<String>, Value<'_>)]) -> Option<Problem> {
+    let keys = ["ipa", "pa", "size", "access", "identity", "keep"];
+    let is_key =
+        |(name, value): &&(Spanned<String>, Value<'_>)| keys.contains(&name.value.as_str()) && !value.node().is_table();
+    let (key, _) = named.iter().find(is_key)?;
+    let message = format!("memory of partition `{}` has no name", owner.value);
+    let problem =
+        Problem::new(Code::WrongType, key.span, message).here(format!("`{}` stands where a name does", key.value));
+    Some(problem.help("name it: memory.ram = { .. }"))
 }
 
 fn read_memory(owner: &str, name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Memory> {

@@ -54,7 +54,7 @@ pub(super) fn read_program(
     if image.is_none() && linux.is_none() {
         let message = format!("{} has no `image`", table.title());
         let problem = Problem::new(Code::MissingKey, table.span(), message).here("`image` or `linux` is needed");
-        problems.add(problem);
+        table.lacks(&["image", "linux"], problem);
     }
     let image = image.and_then(|(_, value)| value.read(problems));
     (image, linux.and_then(|(_, value)| value.read(problems)))

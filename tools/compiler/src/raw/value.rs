@@ -93,11 +93,50 @@ fn size_from_text(text: &str) -> Option<u64> {
     number.checked_mul(1 << shift)
 }
 
+/// Whether `text` is an integer as TOML writes it.
+pub(super) fn is_integer(text: &str) -> bool {
+    let radix = [("0x", 16), ("0o", 8), ("0b", 2)].into_iter().find(|(prefix, _)| text.starts_with(prefix));
+    let (digits, radix) = radix.map_or((text, 10), |(prefix, radix)| (&text[prefix.len()..], radix));
+    digits.starts_with(|c: char| c.is_digit(radix)) && digits.chars().all(|c| c == '_' || c.is_digit(radix))
+}
+
 fn invalid_size(text: &str, value: Value<'_>, problems: &mut Problems) -> Option<u64> {
     let problem = Problem::new(Code::InvalidSize, value.span(), format!("\"{text}\" is no size"));
-    let help = "write a whole number and KiB, MiB, GiB or TiB, as in \"16MiB\", or an integer of bytes";
-    problems.add(problem.here("not a size below 2^64 bytes").help(help));
+    let (here, help) = no_size(text);
+    problems.add(problem.here(here).help(help));
     None
+}
+
+/// What is wrong with the size `text`, and what would be right.
+fn no_size(text: &str) -> (String, String) {
+    let digits = text.find(|c: char| !(c.is_ascii_digit() || c == '_' || c == '.')).unwrap_or(text.len());
+    let (number, unit) = (&text[..digits], text[digits..].trim());
+    let right = ["KiB", "MiB", "GiB", "TiB"].into_iter().find(|right| {
+        let letters = unit.to_ascii_lowercase();
+        let first = right[..1].to_ascii_lowercase();
+        ["", "b", "ib"].iter().any(|rest| letters == first.clone() + rest)
+    });
+    let whole = number.starts_with(|c: char| c.is_ascii_digit()) && !number.contains('.');
+    if is_integer(text) {
+        return (
+            "no unit".into(),
+            format!("write an integer of bytes without quotes, {text}, or add KiB, MiB, GiB or TiB"),
+        );
+    }
+    match right {
+        Some(right) if whole && unit != right => {
+            (format!("`{unit}` is no unit here"), format!("write \"{number}{right}\": units are powers of 1024"))
+        }
+        Some(right) if !whole && number.parse::<f64>().is_ok() => (
+            "not a whole number".into(),
+            format!("write it in a smaller unit than {right}: a size is a whole number of one"),
+        ),
+        Some(_) if whole => ("not below 2^64 bytes".into(), "no address is that large".into()),
+        _ => (
+            "not a whole number and a unit".into(),
+            "write a whole number and KiB, MiB, GiB or TiB, as in \"16MiB\", or an integer of bytes".into(),
+        ),
+    }
 }
 
 /// A range of addresses, not yet checked for wrapping: `{ at = 0x4000_0000, size = "1GiB" }`.

@@ -94,7 +94,6 @@ pub fn virt_board() -> Board {
         devices: vec![uart("uart0", 0x0900_0000, 33), uart("uart1", 0x0904_0000, 40)],
         smmu: false,
         twin: None,
-        remark: None,
         other_twin: None,
     }
 }
@@ -213,7 +212,7 @@ pub fn system(board: Board) -> System {
         el2: PaSpan { start: board.load, size: 0x100_0000 },
         board,
         partitions,
-        remarks: Vec::new(),
+        remarks: septum_compiler::problem::Problems::default(),
     }
 }
 
