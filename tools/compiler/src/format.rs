@@ -2,6 +2,7 @@
 //!
 //! Whoever judges an image reads it by this alone, and by nothing of what writes images.
 
+pub mod difference;
 pub(crate) mod form;
 pub mod header;
 pub mod origin;

@@ -146,7 +146,7 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     let other = options.image.as_deref().map(OtherImage::read).transpose().map_err(Failure::input)?;
     let mut built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
     if let Some(other) = other {
-        let warnings = other.warnings(&built.system).map_err(Failure::input)?;
+        let warnings = other.warnings(&built.system, &built.image).map_err(Failure::input)?;
         let missing = other.choose_keys(&mut built).map_err(Failure::input)?;
         warnings.iter().chain(&missing).for_each(|warning| output::tell(format_args!("{warning}\n")));
     }

@@ -348,6 +348,30 @@ fn a_program_that_is_not_in_the_image_explains_no_address_of_it() {
 }
 
 #[test]
+fn an_image_from_another_state_of_its_configuration_is_told_with_what_differs() {
+    let out = folder("other-state");
+    let config = out.join("virt-hello.toml");
+    let text = fs::read_to_string(tree().join(GOOD)).unwrap();
+    let build = |text: String| {
+        fs::write(&config, text).unwrap();
+        assert_code(&septum(&["build", config.to_str().unwrap(), "--out", out.to_str().unwrap()]), 0);
+        run_with_image(&out.join("septum.img"), 1)
+    };
+    let said = build(format!("# One line more.\n{text}"));
+    assert!(!said.contains("another state"), "what moves by lines is the same: {said}");
+    let said =
+        build(text.replace("partition.prober", "partition.spy").replace("0x5000_0000, size", "0x5001_0000, size"));
+    let differs = "it has a partition `spy`, it has no partition `prober`; names and lines below may be wrong";
+    assert!(said.contains(&format!("made from another state of {GOOD}: {differs}")), "{said}");
+    assert!(!said.contains("another program"), "{said}");
+    let said = build(text.replace("0x5000_0000, size", "0x5001_0000, size").replacen("cpus = [0]", "cpus = [3]", 1));
+    let differs = "`left` has cores [3] in it and [0] now, `constants` of `prober` is [0x50010000..0x50020000) at ";
+    assert!(said.contains(differs), "{said}");
+    let said = build(text.replacen("lines=5", "lines=6", 1));
+    assert!(said.contains("`left` is loaded with something else in it"), "{said}");
+}
+
+#[test]
 fn an_image_that_cannot_run_on_the_board_is_refused_by_name() {
     let folder = folder("other-images");
     let said = run_with_image(&folder.join("none.img"), 1);

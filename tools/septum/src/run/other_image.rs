@@ -6,8 +6,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use septum_compiler::check::FILE_BYTES_MAX;
-use septum_compiler::format::origin;
 use septum_compiler::format::reader::{ImageError, Reader};
+use septum_compiler::format::{difference, origin};
 use septum_compiler::system::{Partition, System};
 use septum_compiler::verify;
 
@@ -78,11 +78,12 @@ impl OtherImage {
         }
     }
 
-    /// What the user should know before the image runs on the board of `system`.
+    /// What the user should know before the image runs on the board of `system`, whose configuration gives the image
+    /// `today`.
     ///
     /// # Errors
     /// It is no image, or for another board.
-    pub fn warnings(&self, system: &System) -> Result<Vec<String>, OtherImageError> {
+    pub fn warnings(&self, system: &System, today: &Path) -> Result<Vec<String>, OtherImageError> {
         let reader = match Reader::new(&self.bytes) {
             Ok(reader) => reader,
             Err(source) if is_foreign(&source) => return Err(self.no_image(source)),
@@ -97,8 +98,13 @@ impl OtherImage {
             let own = &system.config;
             self.warning(&format!("made from {config}, not from {own}: names and lines below may be wrong"))
         });
+        let today = other.is_none().then(|| regular_file::read(today, FILE_BYTES_MAX).unwrap_or_default());
+        let edited = today.and_then(|today| difference::between(&self.bytes, &today)).map(|found| {
+            let own = &system.config;
+            self.warning(&format!("made from another state of {own}: {found}; names and lines below may be wrong"))
+        });
         let damaged = verify::verify(&self.bytes).err().map(|error| self.warning(&error.to_string()));
-        Ok(other.into_iter().chain(damaged).collect())
+        Ok(other.into_iter().chain(edited).chain(damaged).collect())
     }
 
     /// Puts the ELFs that the image was made of into `built`, as the keys to its log and its partitions' addresses: those
@@ -124,6 +130,10 @@ impl OtherImage {
     /// As [`Self::choose_keys`], for one partition.
     fn choose_program(&self, partition: &mut Partition, reader: &Reader<'_>) -> Option<String> {
         let own = partition.elf.take()?;
+        if !has_partition(reader, &partition.name) {
+            // It has others, which has been said.
+            return None;
+        }
         let beside = self.path.with_file_name(build::program(&partition.name));
         let is_key = |path: &PathBuf| {
             regular_file::read(path, FILE_BYTES_MAX)
@@ -150,6 +160,10 @@ impl OtherImage {
         let (config, expected) = (system.config.clone(), system.board.name.clone());
         OtherImageError::Board { path: self.path.clone(), found: board.to_owned(), config, expected }
     }
+}
+
+fn has_partition(reader: &Reader<'_>, name: &str) -> bool {
+    reader.plan().is_ok_and(|plan| plan.partitions().iter().any(|partition| plan.text(partition.name) == name))
 }
 
 /// Whether the bytes were never Septum's, as opposed to damaged ones.
