@@ -107,6 +107,9 @@ fn read(path: &Path) -> Result<Report, BenchError> {
 fn measure(tree: &Path) -> Result<Report, Failure> {
     let own = |name: &str| Prepared::new(tree, &Path::new(FOLDER).join(name).with_extension("toml"));
     let mut report = Report::default();
+    setup::say(
+        "measuring takes some minutes: each configuration is built and run on the emulator, one after the other",
+    );
     for name in OPERATIONS {
         setup::say(&format!("operations: {name}"));
         report.extend(name, guest::measure(&own(name)?).map_err(Failure::input)?);
@@ -118,8 +121,11 @@ fn measure(tree: &Path) -> Result<Report, Failure> {
         report.extend(name, size::tables(&prepared).map_err(Failure::input)?);
     }
     for name in boards(tree)? {
-        setup::say(&format!("boot: {name}"));
-        if let Some(prepared) = Prepared::with_twin(tree, &Path::new("configs").join(&name).with_extension("toml"))? {
+        let config = Path::new("configs").join(&name).with_extension("toml");
+        let system = machine::checked(tree, &config)?;
+        let what = if system.board.twin.is_some() { "boot" } else { "not measured, as its board has no QEMU twin" };
+        setup::say(&format!("{what}: {name}"));
+        if let Some(prepared) = Prepared::of(tree, &config, system)? {
             report.extend(&name, boot::measure(&prepared).map_err(Failure::input)?);
         }
     }

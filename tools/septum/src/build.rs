@@ -84,7 +84,14 @@ fn remark_on_old(out: &Path) {
 /// # Errors
 /// As [`run`].
 pub fn build(tree: &Path, config: &Path, out: &Path) -> Result<Built, Failure> {
-    let system = check::checked(tree, config, Format::Human)?;
+    build_system(tree, check::checked(tree, config, Format::Human)?, out)
+}
+
+/// Builds a configuration that has been checked into the folder `out`.
+///
+/// # Errors
+/// EL2 cannot be built, or `out` cannot be written.
+pub fn build_system(tree: &Path, system: System, out: &Path) -> Result<Built, Failure> {
     let elf = Cargo::new(tree).el2()?;
     let outputs = outputs(&system, &elf).map_err(Failure::input)?;
     write(out, &outputs).map_err(Failure::input)?;

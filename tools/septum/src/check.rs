@@ -54,15 +54,22 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
 /// # Errors
 /// As [`run`].
 pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
+    let system = without_notes(tree, config, format)?;
+    show(&system.remarks, format)?;
+    Ok(system)
+}
+
+/// As [`checked`], for who has no use for the notes.
+///
+/// # Errors
+/// As [`run`].
+pub fn without_notes(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
     let bytes = regular_file::read(config, TEXT_BYTES_MAX)
         .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
     let files = TreeFiles::new(tree, config);
     let checked = check::check_bytes(&printable(&config.to_string_lossy()), bytes, &files);
     match checked {
-        Ok(system) => {
-            show(&system.remarks, format)?;
-            Ok(system)
-        }
+        Ok(system) => Ok(system),
         Err(problems) => match files.into_lack() {
             Some(lack) => Err(lack),
             None => Err(show(&problems, format).map_or_else(Failure::from, |()| Failure::Reported)),

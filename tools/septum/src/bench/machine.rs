@@ -4,7 +4,10 @@ use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::system::System;
+
 use crate::build::{self, Built};
+use crate::check::{self, Format};
 use crate::failure::Failure;
 use crate::run::device_tree;
 use crate::run::twin::{Machine, Running};
@@ -26,23 +29,35 @@ pub struct Prepared {
     device_tree: Option<PathBuf>,
 }
 
+/// The system of `config`, a path in `tree`. What is to be noted of the bench's own configurations and boards is known.
+///
+/// # Errors
+/// It is wrong.
+pub fn checked(tree: &Path, config: &Path) -> Result<System, Failure> {
+    check::without_notes(tree, &tree.join(config), Format::Human)
+}
+
 impl Prepared {
     /// Builds `config`, a path in `tree`.
     ///
     /// # Errors
     /// It cannot be built, its board has no twin, or the emulator cannot be had.
     pub fn new(tree: &Path, config: &Path) -> Result<Self, Failure> {
+        let system = checked(tree, config)?;
         let no_twin = || Failure::input(BenchError::NoTwin { config: config.display().to_string() });
-        Self::with_twin(tree, config)?.ok_or_else(no_twin)
+        Self::of(tree, config, system)?.ok_or_else(no_twin)
     }
 
-    /// Builds `config`, a path in `tree`; `None` if its board has no twin.
+    /// Builds `config`, a path in `tree`, which has been checked; `None` if its board has no twin.
     ///
     /// # Errors
     /// It cannot be built, or the emulator cannot be had.
-    pub fn with_twin(tree: &Path, config: &Path) -> Result<Option<Self>, Failure> {
+    pub fn of(tree: &Path, config: &Path, system: System) -> Result<Option<Self>, Failure> {
+        if system.board.twin.is_none() {
+            return Ok(None);
+        }
         let folder = tree.join("target/septum/bench").join(build::name(config));
-        let built = build::build(tree, &tree.join(config), &folder)?;
+        let built = build::build_system(tree, system, &folder)?;
         let Some(twin) = &built.system.board.twin else { return Ok(None) };
         let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
         let device_tree = device_tree(tree, &built.system.board.name, twin)?;
