@@ -3,9 +3,11 @@
 //! Nothing here knows partitions or memory: the checker decides whether what is read fits where it goes.
 
 mod elf;
+mod initrd;
 mod linux;
 
 pub use elf::{Elf, ElfSegment};
+pub(crate) use initrd::not_initrd;
 pub(crate) use linux::HEADER_BYTES;
 pub use linux::LinuxImage;
 

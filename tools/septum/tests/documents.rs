@@ -54,3 +54,31 @@ fn every_link_and_path_leads_somewhere() {
     }
     assert!(dangling.is_empty(), "{dangling:#?}");
 }
+
+/// What a document's log shows as `in FUNCTION at PATH:LINE`.
+fn frames(text: &str) -> impl Iterator<Item = (&str, &str, usize)> {
+    let frames = text.lines().filter_map(|line| line.split_once("septum= in ")?.1.split_once(" at "));
+    frames.filter_map(|(function, place)| {
+        let (path, line) = place.split_once(':')?;
+        Some((function.rsplit("::").next()?, path, line.parse().ok()?))
+    })
+}
+
+#[test]
+fn every_frame_of_a_shown_log_lies_in_its_function() {
+    let mut found = Vec::new();
+    documents(tree(), &mut found);
+    let mut seen = 0;
+    for document in found {
+        let text = fs::read_to_string(&document).unwrap();
+        for (function, path, line) in frames(&text) {
+            let source = fs::read_to_string(tree().join(path)).unwrap();
+            let before: Vec<_> = source.lines().take(line).collect();
+            let nearest = before.iter().rev().find(|line| line.contains("fn "));
+            let inside = nearest.is_some_and(|line| line.contains(&format!("fn {function}(")));
+            assert!(inside, "{}: {path}:{line} is not in `{function}`", document.display());
+            seen += 1;
+        }
+    }
+    assert!(seen >= 6, "only {seen} frames");
+}

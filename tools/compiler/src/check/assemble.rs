@@ -28,6 +28,7 @@ pub(super) fn system(
     let fits = tree::judge(&drafts, board, &partitions, problems);
     dma::remarks(&drafts, &placed.memory, problems);
     devices::remarks(&drafts, problems);
+    linux::remarks(&drafts, problems);
     let rest = partitions.iter_mut().zip(&placed.memory).zip(fits);
     for (mut draft, ((partition, places), fits)) in drafts.into_iter().zip(rest) {
         let payload = draft.payload.take()?;

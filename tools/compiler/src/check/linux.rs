@@ -2,13 +2,13 @@
 
 use septum_stage2::Access;
 
-use super::draft::Draft;
+use super::draft::{Draft, Given};
 use super::files::Programs;
 use super::payload::{Fitted, LinuxFiles};
 use super::{Loaded, fetch, tree};
 use crate::board::Board;
 use crate::linux::{self, LinuxError, Part};
-use crate::payload::{HEADER_BYTES, LinuxImage, Payload};
+use crate::payload::{HEADER_BYTES, LinuxImage, Payload, not_initrd};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
 use crate::raw::config::Partition as Raw;
@@ -21,10 +21,45 @@ use crate::system::Partition;
 pub(super) fn files(raw: &Raw, linux: &Linux, programs: Programs<'_>, problems: &mut Problems) -> Option<LinuxFiles> {
     let kernel = linux.kernel.as_ref().and_then(|kernel| fetch_kernel(raw, kernel, programs, problems));
     let initrd = match &linux.initrd {
-        Some(initrd) => Some(fetch::load(raw, Part::Initrd.name(), initrd, programs, problems)?.bytes),
+        Some(initrd) => Some(fetch_initrd(raw, initrd, programs, problems)?),
         None => None,
     };
     Some(LinuxFiles { kernel: kernel?, initrd })
+}
+
+fn fetch_initrd(
+    raw: &Raw,
+    initrd: &Spanned<Image>,
+    programs: Programs<'_>,
+    problems: &mut Problems,
+) -> Option<Vec<u8>> {
+    let what = Part::Initrd.name();
+    let Loaded { bytes, .. } = fetch::load(raw, what, initrd, programs, problems)?;
+    let Some(found) = not_initrd(&bytes) else { return Some(bytes) };
+    let message = format!("the {what} of partition `{}` is none that Linux takes", raw.name.value);
+    problems.add(Problem::new(Code::NotAnInitrd, initrd.span, message).here(found));
+    None
+}
+
+/// Says which guest sends its console to a UART and has none: nothing of it will be seen.
+pub(super) fn remarks(drafts: &[Draft<'_>], problems: &mut Problems) {
+    for draft in drafts.iter().filter(|draft| draft.raw.console.is_none()) {
+        let Some(bootargs) = draft.raw.linux.as_ref().and_then(|linux| linux.value.bootargs.as_ref()) else { continue };
+        let serial = ["ttyAMA", "ttyS", "ttymxc", "ttyLP", "ttyMSM", "uart"];
+        let names = |word: &&str| {
+            word.strip_prefix("console=").is_some_and(|name| serial.iter().any(|serial| name.starts_with(serial)))
+        };
+        let Some(word) = bootargs.value.split(' ').find(names) else { continue };
+        let is_uart = |given: &Given<'_>| {
+            let mut texts = given.device.compatible.iter().chain([&given.device.name]);
+            texts.any(|text| ["uart", "serial", "pl011"].iter().any(|uart| text.contains(uart)))
+        };
+        if !draft.devices.iter().any(is_uart) {
+            let message = format!("nothing will be seen of partition `{}`: it has no UART", draft.name());
+            let note = Problem::new(Code::Silent, bootargs.span, message).here(format!("`{word}` is one"));
+            problems.add(note.help("give it `console = true`, for `console=ttyAMA0`, or a UART of the board's"));
+        }
+    }
 }
 
 fn fetch_kernel(

@@ -188,6 +188,8 @@ codes! {
     CommandLine = "E0524",
     /// The entry is a multiple of 4.
     EntryOdd = "E0525",
+    /// A Linux guest's initial RAM disk is one that Linux takes.
+    NotAnInitrd = "E0526",
 
     /// The ranges of a board's file do not overlap each other.
     BoardOverlap = "E0601",
@@ -218,4 +220,6 @@ codes! {
     BoardReset = "N0302",
     /// What a device tree of the user's own reserves or speaks to is there.
     TreeRemark = "N0501",
+    /// A UART that a Linux guest's `console=` names is there.
+    Silent = "N0502",
 }

@@ -94,7 +94,9 @@ impl Files for Tree {
         match name {
             // As large as the real one, which tests do not fetch.
             "u-boot-qemu_arm64" => Ok(Loaded { bytes: vec![0x1f; 971_304], path: PathBuf::from(name) }),
-            "busybox-initramfs" => Ok(Loaded { bytes: vec![0x30; 1_848_000], path: PathBuf::from(name) }),
+            "busybox-initramfs" => {
+                Ok(Loaded { bytes: [b"070701".to_vec(), vec![0x30; 1_847_994]].concat(), path: PathBuf::from(name) })
+            }
             linux if self.guests().iter().any(|known| known == linux) => {
                 Ok(Loaded { bytes: kernel(0x10_0000, 0x220_0000), path: PathBuf::from(name) })
             }
