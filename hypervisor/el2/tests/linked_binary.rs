@@ -24,7 +24,7 @@ fn binary() -> Vec<u8> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let target = "aarch64-unknown-none-softfloat";
     let output = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--package", "septum-el2", "--target", target])
+        .args(["build", "--quiet", "--profile", "board", "--package", "septum-el2", "--target", target])
         .args(["--message-format", "json-render-diagnostics"])
         .current_dir(root)
         .output()

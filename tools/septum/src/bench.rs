@@ -20,12 +20,15 @@ use std::path::{Path, PathBuf};
 use septum_compiler::check::TEXT_BYTES_MAX;
 
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use crate::regular_file;
 use crate::setup;
 use machine::Prepared;
 use report::Report;
 
+/// What all this needs.
+pub const TREE: &str = "what `bench` measures lies in";
 /// The configurations that are measured for their own sake, in this folder of the tree.
 const FOLDER: &str = "tools/septum/bench";
 /// Which of them measure operations.
@@ -80,9 +83,9 @@ pub enum BenchError {
 ///
 /// # Errors
 /// Something cannot be built or run, `compare` cannot be read, or something costs more than it says (boot apart).
-pub fn run(tree: &Path, json: bool, compare: Option<&Path>) -> Result<(), Failure> {
+pub fn run(home: &Home, json: bool, compare: Option<&Path>) -> Result<(), Failure> {
     let before = compare.map(|path| read(path).map(|before| (path, before))).transpose().map_err(Failure::input)?;
-    let report = measure(tree)?;
+    let report = measure(home)?;
     match (json, before) {
         (true, _) => output::show(report.to_json())?,
         (false, Some((path, before))) => compare_with(&report, path, &before)?,
@@ -104,8 +107,8 @@ fn read(path: &Path) -> Result<Report, BenchError> {
     serde_json::from_slice(&text).map_err(|error| unusable(error.to_string()))
 }
 
-fn measure(tree: &Path) -> Result<Report, Failure> {
-    let own = |name: &str| Prepared::new(tree, &Path::new(FOLDER).join(name).with_extension("toml"));
+fn measure(home: &Home) -> Result<Report, Failure> {
+    let own = |name: &str| Prepared::new(home, &Path::new(FOLDER).join(name).with_extension("toml"));
     let mut report = Report::default();
     setup::say(
         "measuring takes some minutes: each configuration is built and run on the emulator, one after the other",
@@ -120,12 +123,12 @@ fn measure(tree: &Path) -> Result<Report, Failure> {
         report.extend(name, boot::measure(&prepared).map_err(Failure::input)?);
         report.extend(name, size::tables(&prepared).map_err(Failure::input)?);
     }
-    for name in boards(tree)? {
+    for name in boards(home)? {
         let config = Path::new("configs").join(&name).with_extension("toml");
-        let system = machine::checked(tree, &config)?;
+        let system = machine::checked(home, &config)?;
         let what = if system.board.twin.is_some() { "boot" } else { "not measured, as its board has no QEMU twin" };
         setup::say(&format!("{what}: {name}"));
-        if let Some(prepared) = Prepared::of(tree, &config, system)? {
+        if let Some(prepared) = Prepared::of(home, &config, system)? {
             report.extend(&name, boot::measure(&prepared).map_err(Failure::input)?);
         }
     }
@@ -137,8 +140,8 @@ fn measure(tree: &Path) -> Result<Report, Failure> {
 }
 
 /// The shipped configurations of [`BOARDS`], by name.
-fn boards(tree: &Path) -> Result<Vec<String>, Failure> {
-    let folder = tree.join("configs");
+fn boards(home: &Home) -> Result<Vec<String>, Failure> {
+    let folder = home.tree(TREE).map_err(Failure::environment)?.join("configs");
     let unusable = |error: io::Error| BenchError::File { path: folder.clone(), reason: error.to_string() };
     let entries = std::fs::read_dir(&folder).map_err(unusable).map_err(Failure::environment)?;
     let names = entries.flatten().filter_map(|entry| entry.file_name().into_string().ok());

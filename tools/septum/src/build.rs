@@ -13,9 +13,9 @@ use septum_compiler::system::System;
 use septum_compiler::verify::VerifyError;
 use sha2::{Digest, Sha256};
 
-use crate::cargo::Cargo;
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use crate::regular_file;
 
@@ -62,12 +62,12 @@ type Outputs = Vec<(String, Vec<u8>)>;
 ///
 /// # Errors
 /// The configuration is wrong, or something of it cannot be built; nothing in `out` is changed then.
-pub fn run(tree: &Path, config: &Path, out: Option<&Path>) -> Result<(), Failure> {
+pub fn run(home: &Home, config: &Path, out: Option<&Path>) -> Result<(), Failure> {
     let out = out.map_or_else(|| Path::new("out").join(name(config)), Path::to_owned);
     if out.exists() && !out.is_dir() {
         return Err(Failure::input(OutputError::NoFolder(out)));
     }
-    let built = build(tree, config, &out).inspect_err(|_| remark_on_old(&out))?;
+    let built = build(home, config, &out).inspect_err(|_| remark_on_old(&out))?;
     Ok(output::show_line(built.image.display())?)
 }
 
@@ -83,17 +83,16 @@ fn remark_on_old(out: &Path) {
 ///
 /// # Errors
 /// As [`run`].
-pub fn build(tree: &Path, config: &Path, out: &Path) -> Result<Built, Failure> {
-    build_system(tree, check::checked(tree, config, Format::Human)?, out)
+pub fn build(home: &Home, config: &Path, out: &Path) -> Result<Built, Failure> {
+    build_system(home, check::checked(home, config, Format::Human)?, out)
 }
 
 /// Builds a configuration that has been checked into the folder `out`.
 ///
 /// # Errors
 /// EL2 cannot be built, or `out` cannot be written.
-pub fn build_system(tree: &Path, system: System, out: &Path) -> Result<Built, Failure> {
-    let elf = Cargo::new(tree).el2()?;
-    let outputs = outputs(&system, &elf).map_err(Failure::input)?;
+pub fn build_system(home: &Home, system: System, out: &Path) -> Result<Built, Failure> {
+    let outputs = outputs(&system, &home.el2()?).map_err(Failure::input)?;
     write(out, &outputs).map_err(Failure::input)?;
     Ok(Built { system, image: out.join(IMAGE), el2: out.join(EL2) })
 }
@@ -112,21 +111,19 @@ pub fn name(config: &Path) -> PathBuf {
 ///
 /// # Errors
 /// As [`run`].
-pub fn image(tree: &Path, config: &Path) -> Result<Vec<u8>, Failure> {
-    let system = check::checked(tree, config, Format::Human)?;
-    let elf = Cargo::new(tree).el2()?;
-    let built = read(&elf).and_then(|el2| Ok(image::build(&system, &el2)?));
-    Ok(built.map_err(Failure::input)?.into_bytes())
+pub fn image(home: &Home, config: &Path) -> Result<Vec<u8>, Failure> {
+    let system = check::checked(home, config, Format::Human)?;
+    Ok(image::build(&system, &home.el2()?).map_err(Failure::input)?.into_bytes())
 }
 
-fn outputs(system: &System, el2: &Path) -> Result<Outputs, OutputError> {
-    let el2 = read(el2)?;
-    let image = image::build(system, &el2)?.into_bytes();
+fn outputs(system: &System, el2: &[u8]) -> Result<Outputs, OutputError> {
+    let image = image::build(system, el2)?.into_bytes();
     let plan = output::json(&inspect::inspect(&image)?).into_bytes();
     let remarks: Vec<_> = system.remarks.notes().map(|note| note.message.clone()).collect();
     let report = report::html(&image, &remarks)?.into_bytes();
     let header = c_header::text().into_bytes();
-    let own = [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2), (c_header::FILE, header)];
+    let own =
+        [("plan.json", plan), ("report.html", report), (IMAGE, image), (EL2, el2.to_vec()), (c_header::FILE, header)];
     let mut outputs: Outputs = own.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect();
     for partition in &system.partitions {
         if let Some(elf) = &partition.elf {

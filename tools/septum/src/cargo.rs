@@ -8,16 +8,11 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
 
+use crate::board_crate::BoardCrate;
 use crate::failure::Failure;
 use crate::process::{self, ProcessError};
 use crate::setup;
 
-/// EL2 may not touch floating-point registers: they are the partitions'.
-const EL2_TARGET: &str = "aarch64-unknown-none-softfloat";
-/// What partitions are built for.
-const PARTITION_TARGET: &str = "aarch64-unknown-none";
-/// EL2's package, and its binary.
-const EL2_PACKAGE: &str = "septum-el2";
 /// How long a build may take before the user is told of it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -46,7 +41,7 @@ impl Cargo {
     /// # Errors
     /// It cannot be built.
     pub fn el2(&self) -> Result<PathBuf, Failure> {
-        self.build(EL2_PACKAGE, EL2_TARGET)
+        self.build(BoardCrate::EL2)
     }
 
     /// Builds the partition of the crate `name`; gives its ELF's path.
@@ -54,7 +49,7 @@ impl Cargo {
     /// # Errors
     /// It cannot be built.
     pub fn partition(&self, name: &str) -> Result<PathBuf, Failure> {
-        self.build(name, PARTITION_TARGET)
+        self.build(BoardCrate::partition(name))
     }
 
     /// Whether the tree holds a partition crate of that name.
@@ -62,12 +57,12 @@ impl Cargo {
         !name.contains(['/', '.']) && self.tree.join("partitions").join(name).join("Cargo.toml").exists()
     }
 
-    fn build(&self, package: &str, target: &str) -> Result<PathBuf, Failure> {
-        let built = self.run(package, target);
+    fn build(&self, what: BoardCrate<'_>) -> Result<PathBuf, Failure> {
+        let built = self.run(what);
         let built = match built {
             Err(ProcessError::Failed { stderr, .. }) if stderr.contains("target may not be installed") => {
                 setup::rust(&self.tree)?;
-                self.run(package, target)
+                self.run(what)
             }
             other => other,
         };
@@ -75,30 +70,13 @@ impl Cargo {
             ProcessError::Start { program, source } => Failure::environment(CargoMissing { program, source }),
             failed @ ProcessError::Failed { .. } => Failure::input(failed),
         })?;
-        Ok(self.target_folder().join(target).join("release").join(package))
+        Ok(what.elf(&self.target_folder()))
     }
 
-    fn run(&self, package: &str, target: &str) -> Result<(), ProcessError> {
-        let mut command = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-        command.args(["build", "--quiet", "--release", "--package", package, "--bin", package, "--target", target]);
-        command.arg("--target-dir").arg(self.target_folder()).current_dir(&self.tree);
-        // Flags for the host's programs are not meant for the board's, and would replace those of .cargo/config.toml.
-        command.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        command.arg("--config").arg(format!("target.{target}.rustflags={:?}", self.remapped()));
-        output_with_notice(command, &format!("building {package} for {target}"))
-    }
-
-    /// Flags that keep the folders of this machine out of the ELFs, so that another checkout gives the same bytes. Cargo
-    /// adds them to those of .cargo/config.toml.
-    fn remapped(&self) -> Vec<String> {
-        let home = env::var_os("CARGO_HOME").map(PathBuf::from);
-        let home = home.or_else(|| env::var_os("HOME").map(|home| Path::new(&home).join(".cargo")));
-        let flag = |(from, to): (PathBuf, &str)| format!("--remap-path-prefix={}={to}", from.display());
-        // Of several prefixes that match, rustc takes the last: a tree may lie below cargo's home, or the other way round.
-        let mut prefixes: Vec<_> = home.map(|home| (home, "cargo")).into_iter().collect();
-        prefixes.push((self.tree.clone(), "."));
-        prefixes.sort_by_key(|(from, _)| from.as_os_str().len());
-        prefixes.into_iter().map(flag).collect()
+    fn run(&self, what: BoardCrate<'_>) -> Result<(), ProcessError> {
+        let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+        let command = what.command(cargo, &self.tree, &self.target_folder());
+        output_with_notice(command, &format!("building {} for {}", what.package, what.target))
     }
 
     /// A target folder of its own: the tree's is locked by the cargo that runs us.

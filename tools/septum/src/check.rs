@@ -10,7 +10,8 @@ use septum_compiler::problem::show::printable;
 use septum_compiler::system::System;
 
 use crate::failure::Failure;
-use crate::files::TreeFiles;
+use crate::files::ConfigFiles;
+use crate::home::Home;
 use crate::output::{self, OutputError};
 use crate::regular_file;
 
@@ -36,8 +37,8 @@ struct ReadError {
 ///
 /// # Errors
 /// It is not, or cannot be read: exit code 1. Something that it names could not be fetched: exit code 3.
-pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
-    let system = checked(tree, config, format).or_else(|failure| {
+pub fn run(home: &Home, config: &Path, format: Format) -> Result<(), Failure> {
+    let system = checked(home, config, format).or_else(|failure| {
         if format == Format::Json && !matches!(failure, Failure::Reported | Failure::Unread) {
             output::show_line(unplaced(config, &failure))?;
         }
@@ -53,8 +54,8 @@ pub fn run(tree: &Path, config: &Path, format: Format) -> Result<(), Failure> {
 ///
 /// # Errors
 /// As [`run`].
-pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
-    let system = without_notes(tree, config, format)?;
+pub fn checked(home: &Home, config: &Path, format: Format) -> Result<System, Failure> {
+    let system = without_notes(home, config, format)?;
     show(&system.remarks, format)?;
     Ok(system)
 }
@@ -63,10 +64,10 @@ pub fn checked(tree: &Path, config: &Path, format: Format) -> Result<System, Fai
 ///
 /// # Errors
 /// As [`run`].
-pub fn without_notes(tree: &Path, config: &Path, format: Format) -> Result<System, Failure> {
+pub fn without_notes(home: &Home, config: &Path, format: Format) -> Result<System, Failure> {
     let bytes = regular_file::read(config, TEXT_BYTES_MAX)
         .map_err(|source| Failure::input(ReadError { path: config.to_owned(), source }))?;
-    let files = TreeFiles::new(tree, config);
+    let files = ConfigFiles::new(home, config);
     let checked = check::check_bytes(&printable(&config.to_string_lossy()), bytes, &files);
     match checked {
         Ok(system) => Ok(system),

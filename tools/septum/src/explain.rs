@@ -7,6 +7,7 @@ use septum_compiler::explain;
 
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 
 /// What is asked for.
@@ -40,8 +41,8 @@ impl FromStr for Question {
 ///
 /// # Errors
 /// The configuration is wrong, or its board has no such interrupt.
-pub fn run(tree: &Path, config: &Path, question: Question) -> Result<(), Failure> {
-    let system = check::checked(tree, config, Format::Human)?;
+pub fn run(home: &Home, config: &Path, question: Question) -> Result<(), Failure> {
+    let system = check::checked(home, config, Format::Human)?;
     match question {
         Question::Address(address) => output::show(explain::address(&system, address))?,
         Question::Interrupt(intid) => {

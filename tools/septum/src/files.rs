@@ -1,4 +1,4 @@
-//! What a configuration can name, from where it really lies: the tree, the disk, the cache.
+//! What a configuration can name, from where it really lies: the tree or the tool itself, the disk, the cache.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,18 +11,22 @@ use septum_compiler::problem::show::printable;
 
 use crate::cargo::Cargo;
 use crate::failure::Failure;
+use crate::home::{self, Home};
 use crate::regular_file;
 use crate::setup::{self, guests};
-use crate::tree;
 
-/// The files of one source tree, for one configuration.
+/// The file of a board's folder that says what it is.
+const BOARD: &str = "board.toml";
+/// What a configuration that names a partition's crate needs.
+const CRATES: &str = "a partition's crate is built from";
+
+/// What one configuration can name.
 #[derive(Debug)]
-pub struct TreeFiles {
-    tree: PathBuf,
+pub struct ConfigFiles {
+    home: Home,
     config: PathBuf,
     /// The folder that relative paths of the configuration start from.
     folder: PathBuf,
-    cargo: Cargo,
     /// The partition crates that cargo has built or refused: each is built once, however many partitions run it. Each is
     /// built alone, too: cargo unifies the features of what it builds together, so that one partition's program would
     /// depend on what other partitions run.
@@ -31,15 +35,14 @@ pub struct TreeFiles {
     lack: RefCell<Option<Failure>>,
 }
 
-impl TreeFiles {
-    /// The files of `tree`, for the configuration at `config`.
-    pub fn new(tree: &Path, config: &Path) -> Self {
+impl ConfigFiles {
+    /// The files that the configuration at `config` can name, besides what `home` has.
+    pub fn new(home: &Home, config: &Path) -> Self {
         let folder = config.parent().map(Path::to_owned).unwrap_or_default();
         Self {
-            tree: tree.to_owned(),
+            home: home.clone(),
             config: config.to_owned(),
             folder,
-            cargo: Cargo::new(tree),
             built: RefCell::default(),
             lack: RefCell::new(None),
         }
@@ -50,9 +53,26 @@ impl TreeFiles {
         self.lack.into_inner()
     }
 
-    /// Where boards are looked for: beside the configuration, for boards of the user's own, then in the tree.
-    fn board_folders(&self) -> [PathBuf; 2] {
-        [self.folder.join("boards"), self.tree.join("boards")]
+    /// Where boards of the user's own are: beside the configuration.
+    fn own_boards(&self) -> PathBuf {
+        self.folder.join("boards")
+    }
+
+    /// Whether the file `beside` the configuration is Septum's own for the board `name`: the configuration lies in the tree.
+    fn is_septum_s(&self, beside: &Path, name: &str) -> bool {
+        let own = self.home.boards().and_then(|folder| folder.join(name).join(BOARD).canonicalize().ok());
+        own.is_some() && own == beside.canonicalize().ok()
+    }
+
+    /// The board `name` of Septum's own.
+    fn septum_board(&self, name: &str) -> Result<Loaded, FileError> {
+        let shown = Path::new("boards").join(name).join(BOARD);
+        if let Some(bytes) = self.home.carried_board(name) {
+            return Ok(Loaded { bytes: bytes.to_vec(), path: shown });
+        }
+        let folder = self.home.boards().ok_or(FileError::Missing)?;
+        let Loaded { bytes, .. } = load(&folder.join(name).join(BOARD), TEXT_BYTES_MAX)?;
+        Ok(Loaded { bytes, path: shown })
     }
 
     /// Takes a failure down, and gives it in the checker's words.
@@ -65,14 +85,15 @@ impl TreeFiles {
     }
 }
 
-impl Files for TreeFiles {
+impl Files for ConfigFiles {
     fn config_name(&self, _typed: &str) -> String {
-        printable(&tree::config_name(&self.config).to_string_lossy()).into_owned()
+        printable(&home::config_name(&self.config).to_string_lossy()).into_owned()
     }
 
     fn boards(&self) -> Vec<String> {
-        let mut names: Vec<_> =
-            self.board_folders().iter().flat_map(|folder| folders_with(folder, "board.toml")).collect();
+        let folders = [Some(self.own_boards()), self.home.boards()].into_iter().flatten();
+        let mut names: Vec<_> = folders.flat_map(|folder| folders_with(&folder, BOARD)).collect();
+        names.extend(self.home.carried_boards().map(str::to_owned));
         names.sort();
         names.dedup();
         names
@@ -82,35 +103,38 @@ impl Files for TreeFiles {
         if !self.boards().iter().any(|board| board == name) {
             return Err(FileError::Missing);
         }
-        let files = self.board_folders().map(|folder| folder.join(name).join("board.toml"));
-        let path = files.into_iter().find(|file| file.exists()).ok_or(FileError::Missing)?;
-        let loaded = load(&path, TEXT_BYTES_MAX)?;
-        // Messages name the tree's own boards as the tree does.
-        let shown = path.strip_prefix(&self.tree).map_or(loaded.path, Path::to_owned);
-        Ok(Loaded { path: shown, bytes: loaded.bytes })
+        let beside = self.own_boards().join(name).join(BOARD);
+        if beside.exists() && !self.is_septum_s(&beside, name) {
+            load(&beside, TEXT_BYTES_MAX)
+        } else {
+            self.septum_board(name)
+        }
     }
 
     fn board_remark(&self, name: &str) -> Option<String> {
-        let file = |folder: PathBuf| folder.join(name).join("board.toml").canonicalize().ok();
-        let [beside, own] = self.board_folders().map(file);
-        let instead = match own {
-            own if own == beside => return None,
-            Some(_) => ", in place of Septum's own of that name",
-            None => "",
+        let beside = self.own_boards().join(name).join(BOARD);
+        if !beside.exists() || self.is_septum_s(&beside, name) {
+            return None;
+        }
+        let instead = match self.septum_board(name) {
+            Ok(_) => ", in place of Septum's own of that name",
+            Err(_) => "",
         };
-        beside.map(|_| format!("board `{name}` is boards/{name}/board.toml beside the configuration{instead}"))
+        Some(format!("board `{name}` is boards/{name}/{BOARD} beside the configuration{instead}"))
     }
 
     fn partitions(&self) -> Vec<String> {
-        let crates = folders_with(&self.tree.join("partitions"), "src/main.rs");
-        crates.into_iter().filter(|name| self.cargo.has_partition(name)).collect()
+        let Ok(tree) = self.home.tree(CRATES) else { return Vec::new() };
+        let crates = folders_with(&tree.join("partitions"), "src/main.rs");
+        crates.into_iter().filter(|name| Cargo::new(tree).has_partition(name)).collect()
     }
 
     fn partition(&self, name: &str) -> Result<Loaded, FileError> {
+        let tree = self.home.tree(CRATES).map_err(|error| self.unreadable(Failure::environment(error)))?;
         if !self.partitions().iter().any(|partition| partition == name) {
             return Err(FileError::Missing);
         }
-        let build = || self.cargo.partition(name).map_err(|failure| self.unreadable(failure));
+        let build = || Cargo::new(tree).partition(name).map_err(|failure| self.unreadable(failure));
         let elf = self.built.borrow_mut().entry(name.to_owned()).or_insert_with(build).clone()?;
         load(&elf, FILE_BYTES_MAX)
     }

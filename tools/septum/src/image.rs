@@ -10,6 +10,7 @@ use septum_compiler::verify::{self, Reached, Verified, VerifyError};
 
 use crate::build;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use crate::regular_file;
 
@@ -31,9 +32,9 @@ enum ImageError {
 ///
 /// # Errors
 /// It is no image, or a damaged one; or the configuration is wrong.
-pub fn inspect(tree: &Path, subject: &Path, json: bool) -> Result<(), Failure> {
+pub fn inspect(home: &Home, subject: &Path, json: bool) -> Result<(), Failure> {
     let image = match subject.extension().is_some_and(|extension| extension == "toml") {
-        true => build::image(tree, subject)?,
+        true => build::image(home, subject)?,
         false => read(subject).map_err(Failure::input)?,
     };
     let inspection = inspect::inspect(&image).map_err(refused(subject)).map_err(Failure::input)?;

@@ -8,6 +8,7 @@
 
 mod args;
 mod bench;
+mod board_crate;
 mod build;
 mod cache;
 mod cargo;
@@ -16,6 +17,7 @@ mod explain;
 mod failure;
 mod files;
 mod header;
+mod home;
 mod image;
 mod log;
 mod output;
@@ -23,7 +25,6 @@ mod process;
 mod regular_file;
 mod run;
 mod setup;
-mod tree;
 
 use std::process::ExitCode;
 
@@ -31,6 +32,7 @@ use clap::Parser;
 
 use args::{Arguments, Command};
 use failure::Failure;
+use home::Home;
 
 fn main() -> ExitCode {
     let done = match Arguments::try_parse() {
@@ -51,17 +53,17 @@ fn show(answer: &clap::Error) -> Result<(), Failure> {
 }
 
 fn dispatch(command: Command) -> Result<(), Failure> {
-    let tree = tree::root();
+    let home = Home::find();
     match command {
-        Command::Setup { guests } => setup::run(&tree, &guests),
-        Command::Check { config, format } => check::run(&tree, &config, format),
-        Command::Build { config, out } => build::run(&tree, &config, out.as_deref()),
-        Command::Inspect { subject, json } => image::inspect(&tree, &subject, json),
+        Command::Setup { guests } => setup::run(&home, &guests),
+        Command::Check { config, format } => check::run(&home, &config, format),
+        Command::Build { config, out } => build::run(&home, &config, out.as_deref()),
+        Command::Inspect { subject, json } => image::inspect(&home, &subject, json),
         Command::Verify { image } => image::verify(&image),
-        Command::Run(arguments) => run::run(&tree, &arguments.config, &arguments.options()),
-        Command::Explain { config, question } => explain::run(&tree, &config, question),
+        Command::Run(arguments) => run::run(&home, &arguments.config, &arguments.options()),
+        Command::Explain { config, question } => explain::run(&home, &config, question),
         Command::Header { file } => header::run(file.as_deref()),
-        Command::Bench { json, compare } => bench::run(&tree, json, compare.as_deref()),
+        Command::Bench { json, compare } => bench::run(&home, json, compare.as_deref()),
         Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),
         Command::Tied { program, arguments } => Err(Failure::environment(run::twin::become_tied(&program, &arguments))),
     }

@@ -17,6 +17,7 @@ use septum_compiler::system::System;
 
 use crate::build::{self, Built};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::log::legend::Legend;
 use crate::log::record::LastWords;
 use crate::output::{self, OutputError};
@@ -142,9 +143,9 @@ fn waiting_for(until: Option<&str>) -> String {
 ///
 /// # Errors
 /// It cannot be built, there is no twin or no emulator, or the run did not end as `options` wait for.
-pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure> {
+pub fn run(home: &Home, config: &Path, options: &Options) -> Result<(), Failure> {
     let other = options.image.as_deref().map(OtherImage::read).transpose().map_err(Failure::input)?;
-    let mut built = build::build(tree, config, &tree.join("target/septum/run").join(build::name(config)))?;
+    let mut built = build::build(home, config, &home.run_folder(config)?)?;
     if let Some(other) = other {
         let warnings = other.warnings(&built.system, &built.image).map_err(Failure::input)?;
         let missing = other.choose_keys(&mut built).map_err(Failure::input)?;
@@ -156,7 +157,7 @@ pub fn run(tree: &Path, config: &Path, options: &Options) -> Result<(), Failure>
     let ports = Ports::new(system, twin).map_err(Failure::input)?;
     let recipient = ports.recipient(options.to.as_deref()).map_err(Failure::input)?;
     let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
-    let dtb = device_tree(tree, &system.board.name, twin)?;
+    let dtb = device_tree(home, config, &system.board.name, twin)?;
     let serials = ports.indexes();
     let machine = Machine {
         emulator: &emulator.program,
@@ -203,14 +204,15 @@ fn judge(outcome: Outcome, options: &Options) -> Result<(), RunError> {
     }
 }
 
-/// The board's device tree: from the board's folder, or one that Debian has.
+/// The device tree of `config`'s board: from the board's folder, or one that Debian has.
 ///
 /// # Errors
 /// It cannot be fetched.
-pub fn device_tree(tree: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
+pub fn device_tree(home: &Home, config: &Path, board: &str, twin: &Twin) -> Result<Option<PathBuf>, Failure> {
     let Some(name) = &twin.dtb else { return Ok(None) };
-    let own = tree.join("boards").join(board).join(name);
-    if own.is_file() {
+    let beside = config.parent().map(|folder| folder.join("boards"));
+    let own = beside.into_iter().chain(home.boards()).map(|boards| boards.join(board).join(name));
+    if let Some(own) = own.into_iter().find(|path| path.is_file()) {
         return Ok(Some(own));
     }
     guests::obtain(name, &setup::say).map_err(Failure::environment)

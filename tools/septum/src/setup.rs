@@ -12,6 +12,7 @@ mod sources;
 use std::path::Path;
 
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output;
 use emulator::Emulator;
 
@@ -26,8 +27,11 @@ struct UnknownGuest {
 ///
 /// # Errors
 /// Something cannot be had: exit code 3. A guest's name is unknown: exit code 1.
-pub fn run(tree: &Path, wanted: &[String]) -> Result<(), Failure> {
-    rust(tree)?;
+pub fn run(home: &Home, wanted: &[String]) -> Result<(), Failure> {
+    // A tool that carries EL2 builds nothing, unless a configuration names a crate of the tree around it.
+    if let Some(tree) = home.any_tree() {
+        rust(tree)?;
+    }
     for name in wanted {
         let path = guests::obtain(name, &say).map_err(Failure::environment)?;
         let path = path.ok_or_else(|| Failure::input(UnknownGuest { name: name.clone() }))?;

@@ -9,12 +9,13 @@ use septum_compiler::system::System;
 use crate::build::{self, Built};
 use crate::check::{self, Format};
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::run::device_tree;
 use crate::run::twin::{Machine, Running};
 use crate::setup;
 use crate::setup::emulator::Emulator;
 
-use super::BenchError;
+use super::{BenchError, TREE};
 
 /// A built configuration of a board that has a twin.
 #[derive(Debug)]
@@ -29,38 +30,40 @@ pub struct Prepared {
     device_tree: Option<PathBuf>,
 }
 
-/// The system of `config`, a path in `tree`. What is to be noted of the bench's own configurations and boards is known.
+/// The system of `config`, a path in the tree. What is to be noted of the bench's own configurations and boards is known.
 ///
 /// # Errors
 /// It is wrong.
-pub fn checked(tree: &Path, config: &Path) -> Result<System, Failure> {
-    check::without_notes(tree, &tree.join(config), Format::Human)
+pub fn checked(home: &Home, config: &Path) -> Result<System, Failure> {
+    let tree = home.tree(TREE).map_err(Failure::environment)?;
+    check::without_notes(home, &tree.join(config), Format::Human)
 }
 
 impl Prepared {
-    /// Builds `config`, a path in `tree`.
+    /// Builds `config`, a path in the tree.
     ///
     /// # Errors
     /// It cannot be built, its board has no twin, or the emulator cannot be had.
-    pub fn new(tree: &Path, config: &Path) -> Result<Self, Failure> {
-        let system = checked(tree, config)?;
+    pub fn new(home: &Home, config: &Path) -> Result<Self, Failure> {
+        let system = checked(home, config)?;
         let no_twin = || Failure::input(BenchError::NoTwin { config: config.display().to_string() });
-        Self::of(tree, config, system)?.ok_or_else(no_twin)
+        Self::of(home, config, system)?.ok_or_else(no_twin)
     }
 
-    /// Builds `config`, a path in `tree`, which has been checked; `None` if its board has no twin.
+    /// Builds `config`, a path in the tree, which has been checked; `None` if its board has no twin.
     ///
     /// # Errors
     /// It cannot be built, or the emulator cannot be had.
-    pub fn of(tree: &Path, config: &Path, system: System) -> Result<Option<Self>, Failure> {
+    pub fn of(home: &Home, config: &Path, system: System) -> Result<Option<Self>, Failure> {
         if system.board.twin.is_none() {
             return Ok(None);
         }
+        let tree = home.tree(TREE).map_err(Failure::environment)?;
         let folder = tree.join("target/septum/bench").join(build::name(config));
-        let built = build::build_system(tree, system, &folder)?;
+        let built = build::build_system(home, system, &folder)?;
         let Some(twin) = &built.system.board.twin else { return Ok(None) };
         let emulator = Emulator::obtain(&setup::say).map_err(Failure::environment)?;
-        let device_tree = device_tree(tree, &built.system.board.name, twin)?;
+        let device_tree = device_tree(home, &tree.join(config), &built.system.board.name, twin)?;
         let config = config.display().to_string();
         Ok(Some(Self { config, folder, built, emulator, device_tree }))
     }

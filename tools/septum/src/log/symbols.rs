@@ -8,6 +8,7 @@ use object::{Object as _, ObjectSegment as _};
 
 use septum_compiler::check::FILE_BYTES_MAX;
 
+use crate::home::Home;
 use crate::regular_file;
 
 /// The symbols of one ELF.
@@ -55,8 +56,9 @@ impl Symbols {
 
 /// A source file's path, from the tree's root where it lies there.
 fn in_tree(file: &str) -> &str {
-    let root = crate::tree::root();
-    let below = root.to_str().and_then(|root| file.strip_prefix(root)).map(|path| path.trim_start_matches('/'));
+    let home = Home::find();
+    let root = home.any_tree().and_then(Path::to_str);
+    let below = root.and_then(|root| file.strip_prefix(root)).map(|path| path.trim_start_matches('/'));
     // Septum's own builds write the tree's root as `.`.
     below.or_else(|| file.strip_prefix("./")).unwrap_or(file)
 }
