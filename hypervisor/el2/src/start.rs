@@ -78,8 +78,9 @@ pub extern "C" fn primary(index: u64, device_tree: u64) -> ! {
     lifecycle::prepare(&plan);
     log::init(core);
     defmt::info!(
-        "Septum {=str} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}{=str}",
+        "Septum {=str}+{=u64:016x} on {=str}: {=str}, partitions: {=usize}, cores: {=usize}{=str}",
         env!("CARGO_PKG_VERSION"),
+        plan.header().el2_seal,
         plan.board(),
         plan.config(),
         plan.partitions().len(),

@@ -1,6 +1,6 @@
 //! Every reason for which EL2 does not start a board, or leaves a partition out: number, text, what is compared, advice.
 //!
-//! EL2 says a refusal by [`refusal!`](crate::refusal), which has the text; the tool finds it in the log by [`Refusal::in_line`]
+//! EL2 says a refusal by [`refusal!`](crate::refusal!), which has the text; the tool finds it in the log by [`Refusal::in_line`]
 //! and adds the advice; docs/boot.md's table is made from [`Refusal::ALL`]. Only texts reach EL2, and of those only the
 //! boot stub's lie in its memory: those of records are defmt's, kept in its ELF.
 

@@ -82,3 +82,21 @@ fn every_frame_of_a_shown_log_lies_in_its_function() {
     }
     assert!(seen >= 6, "only {seen} frames");
 }
+
+#[test]
+fn every_decision_has_its_number_and_status() {
+    let mut found = Vec::new();
+    documents(&tree().join("docs/decisions"), &mut found);
+    let mut numbers: Vec<_> = found.iter().filter(|path| !path.ends_with("README.md")).collect();
+    numbers.sort();
+    for (index, path) in numbers.iter().enumerate() {
+        let (number, text) = (format!("{:04}", index + 1), fs::read_to_string(path).unwrap());
+        let file = path.file_name().unwrap().to_string_lossy();
+        assert!(file.starts_with(&format!("{number}-")), "{file}: the next number is {number}");
+        assert!(text.starts_with(&format!("# {number}: ")), "{file}: its title has no number");
+        let head = text.lines().nth(2).unwrap_or("");
+        let replaced = head.strip_prefix("Status: replaced by ").is_some_and(|rest| rest[..4].parse::<u16>().is_ok());
+        assert!(head.starts_with("Status: in force. Taken 20") || replaced, "{file}: {head}");
+        assert!(text.contains(". Code: `"), "{file}: it does not say what code it rules");
+    }
+}

@@ -18,6 +18,12 @@ pub fn is_el2_of(elf: &[u8], image: &[u8]) -> bool {
     El2::read(elf).is_ok_and(|el2| holds_el2(image, &el2))
 }
 
+/// The identity of the EL2 that `elf` is, as its first log record says it ([`septum_plan::PlanHeader::el2_seal`]); `None` if
+/// it is no EL2.
+pub fn identity(elf: &[u8]) -> Option<u64> {
+    El2::read(elf).ok().map(|el2| boot::el2_seal(&el2.bytes))
+}
+
 /// Whether `image` begins with `el2`'s bytes, but for the header's fields and the boot block.
 pub(crate) fn holds_el2(image: &[u8], el2: &El2) -> bool {
     let block_end = boot::OFFSET + size_of::<BootBlock>();

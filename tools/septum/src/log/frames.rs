@@ -17,6 +17,14 @@ pub enum Piece {
     Rest(Vec<u8>),
 }
 
+impl Piece {
+    /// Its bytes.
+    pub fn bytes(&self) -> &[u8] {
+        let (Self::Frame(bytes) | Self::Rest(bytes)) = self;
+        bytes
+    }
+}
+
 /// Cuts a stream into pieces.
 #[derive(Debug, Default)]
 pub struct Splitter {

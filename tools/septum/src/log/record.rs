@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn what_el2_begins_with_is_told_from_what_happens() {
-        assert!(is_greeting("Septum 0.1.0 on rpi4: configs/rpi4-hello.toml, partitions: 3, cores: 4"));
+        assert!(is_greeting("Septum 0.1.0+1f0c8a52e6b7d394 on rpi4: configs/rpi4-hello.toml, partitions: 3, cores: 4"));
         assert!(is_greeting("firmware's device tree not checked: none at 0x100"));
         assert!(!is_greeting("boot refused: D01 `ram` of `hello` lies at 0x0, but firmware lists no RAM at 0x0"));
         assert!(!is_greeting("all partitions have ended"));

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use super::decoder::{Decode, Record};
 use super::frames::{Piece, Splitter, as_text};
+use super::greeting;
 use super::legend::Legend;
 use super::line::{Kind, Line};
 use super::record::{self, Meaning};
@@ -25,6 +26,8 @@ pub struct LogStream {
     decoder: Box<dyn Decode>,
     /// Partitions' own defmt streams, by partition and virtual core.
     guests: HashMap<(String, u32), GuestStream>,
+    /// Whether another EL2 speaks than the one whose ELF is the key: then nothing of it can be read.
+    foreign: bool,
 }
 
 struct GuestStream {
@@ -36,7 +39,7 @@ impl LogStream {
     /// A log with `legend` as its key.
     pub fn new(legend: Legend, new_decoder: NewDecoder) -> Self {
         let decoder = new_decoder(legend.el2());
-        Self { legend, splitter: Splitter::default(), new_decoder, decoder, guests: HashMap::new() }
+        Self { legend, splitter: Splitter::default(), new_decoder, decoder, guests: HashMap::new(), foreign: false }
     }
 
     /// The lines that `bytes` complete, and the pieces of console lines.
@@ -56,6 +59,20 @@ impl LogStream {
     }
 
     fn read(&mut self, piece: Piece) -> Vec<Line> {
+        let greeting = match &piece {
+            Piece::Frame(frame) => greeting::identity(frame).zip(self.legend.identity()),
+            Piece::Rest(_) => None,
+        };
+        if let Some((speaks, key)) = greeting {
+            self.foreign = speaks != key;
+            if self.foreign {
+                return vec![note(foreign(speaks, key))];
+            }
+        }
+        if self.foreign {
+            let is_text = as_text(piece.bytes()).is_some_and(|text| text.ends_with('\n'));
+            return if is_text { undecoded(piece) } else { Vec::new() };
+        }
         let record = match &piece {
             Piece::Frame(frame) => self.decoder.decode(frame),
             Piece::Rest(_) => None,
@@ -119,6 +136,14 @@ fn note(text: String) -> Line {
     Line::plain(HYPERVISOR, Kind::Note, text)
 }
 
+/// That the log of EL2 `speaks` cannot be read with the ELF of EL2 `key`.
+fn foreign(speaks: u64, key: u64) -> String {
+    format!(
+        "this is the log of EL2 {speaks:016x}, and the ELF at hand is EL2 {key:016x}: its records would be read wrongly, \
+         so none is shown; use the `el2.elf` that was built with the image"
+    )
+}
+
 /// What is no frame: the plain text that it is, or its bytes. The boot stub's refusals are plain text.
 fn undecoded(piece: Piece) -> Vec<Line> {
     let (Piece::Frame(bytes) | Piece::Rest(bytes)) = piece;
@@ -177,6 +202,20 @@ mod tests {
         let lines = LogStream::new(legend, |_| Box::new(Fake)).push(b"hello|+ one \0hello| two\0");
         let read: Vec<_> = lines.iter().map(|line| (line.text.as_str(), line.goes_on)).collect();
         assert_eq!(read, [("one ", true), ("two", false)]);
+    }
+
+    #[test]
+    fn a_log_of_another_el2_is_not_read_with_this_ones_key() {
+        let record = |identity| [greeting::tests::frame("0.1.0", identity, ""), vec![0]].concat();
+        let after = b"info;all partitions have ended\0plain\r\n\0";
+        let own = shown(&[record(1), after.to_vec()].concat());
+        assert_eq!(own.last().unwrap(), "serial> plain");
+        assert!(own.iter().any(|line| line.ends_with("septum: info: all partitions have ended")), "{own:?}");
+        let other = shown(&[record(2), after.to_vec()].concat());
+        assert!(other[0].starts_with("septum= this is the log of EL2 0000000000000002, and"), "{other:?}");
+        assert_eq!(other[1..], ["serial> plain"], "what the key would turn into other texts is not shown");
+        let reset = shown(&[record(2), record(1), after.to_vec()].concat());
+        assert!(reset.iter().any(|line| line.contains("all partitions have ended")), "another image was started");
     }
 
     #[test]
