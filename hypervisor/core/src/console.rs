@@ -95,12 +95,11 @@ const fn is_shown(character: &[u8]) -> bool {
     !matches!(character, [0x00..=0x08 | 0x0a..=0x1a | 0x1c..=0x1f | 0x7f] | [0xc2, 0x80..=0x9f])
 }
 
-/// One character's bytes so far, by the table of well-formed UTF-8 (Unicode 16, table 3-7).
+/// One character's bytes so far: the beginning of one, as [`core::str::from_utf8`] judges it.
 #[derive(Clone, Debug)]
 struct Decoder {
     bytes: [u8; 4],
     length: u8,
-    expected: u8,
 }
 
 enum Decoded {
@@ -127,7 +126,7 @@ impl Character {
 
 impl Decoder {
     const fn new() -> Self {
-        Self { bytes: [0; 4], length: 0, expected: 0 }
+        Self { bytes: [0; 4], length: 0 }
     }
 
     /// Forgets a character cut short; whether there was one.
@@ -138,37 +137,26 @@ impl Decoder {
     }
 
     fn push(&mut self, byte: u8) -> Decoded {
-        if self.length == 0 {
-            self.expected = match byte {
-                0x00..=0x7f => 1,
-                0xc2..=0xdf => 2,
-                0xe0..=0xef => 3,
-                0xf0..=0xf4 => 4,
-                _ => return Decoded::Invalid,
-            };
-        } else if !self.continues(byte) {
-            self.length = 0;
-            return Decoded::InvalidThen;
-        }
-        if let Some(to) = self.bytes.get_mut(usize::from(self.length)) {
+        let before = usize::from(self.length);
+        if let Some(to) = self.bytes.get_mut(before) {
             *to = byte;
         }
-        self.length = self.length.saturating_add(1);
-        if self.length < self.expected {
-            return Decoded::Pending;
+        // Most characters are one byte.
+        if before == 0 && byte < 0x80 {
+            return Decoded::Character(Character { bytes: self.bytes, length: 1 });
         }
+        let length = before.saturating_add(1);
+        let so_far = core::str::from_utf8(self.bytes.get(..length).unwrap_or(&[]));
         self.length = 0;
-        Decoded::Character(Character { bytes: self.bytes, length: self.expected })
-    }
-
-    /// Whether `byte` may follow: the second byte's range depends on the first (no overlong forms, no surrogates).
-    const fn continues(&self, byte: u8) -> bool {
-        match (self.length, self.bytes[0]) {
-            (1, 0xe0) => matches!(byte, 0xa0..=0xbf),
-            (1, 0xed) => matches!(byte, 0x80..=0x9f),
-            (1, 0xf0) => matches!(byte, 0x90..=0xbf),
-            (1, 0xf4) => matches!(byte, 0x80..=0x8f),
-            _ => matches!(byte, 0x80..=0xbf),
+        match so_far {
+            // At most four.
+            Ok(_) => Decoded::Character(Character { bytes: self.bytes, length: length as u8 }),
+            Err(error) if error.error_len().is_none() => {
+                self.length = length as u8;
+                Decoded::Pending
+            }
+            Err(_) if before == 0 => Decoded::Invalid,
+            Err(_) => Decoded::InvalidThen,
         }
     }
 }
