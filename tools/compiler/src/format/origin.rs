@@ -39,8 +39,9 @@ pub(crate) fn holds_el2(image: &[u8], el2: &El2) -> bool {
 pub fn is_program_of(elf: &[u8], reader: &Reader<'_>, name: &str) -> bool {
     let (Ok(plan), Ok(Payload::Elf(program))) = (reader.plan(), payload::read(elf)) else { return false };
     let Some(partition) = plan.partitions().iter().find(|record| plan.text(record.name) == name) else { return false };
-    let mut filled = program.segments.iter().filter(|segment| !segment.bytes.is_empty());
-    filled.all(|segment| is_loaded(&plan, partition, segment.address, &segment.bytes))
+    let filled: Vec<_> = program.segments.iter().filter(|segment| !segment.bytes.is_empty()).collect();
+    // Of a program without a byte there is nothing to compare.
+    !filled.is_empty() && filled.iter().all(|segment| is_loaded(&plan, partition, segment.address, &segment.bytes))
 }
 
 fn is_loaded(plan: &Plan<'_>, partition: &PartitionRecord, address: u64, bytes: &[u8]) -> bool {
