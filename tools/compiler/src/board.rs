@@ -9,9 +9,13 @@ mod room;
 use septum_plan::{CoreStart, GicVersion, PowerControl, UartKind};
 use septum_stage2::{Granule, Pa, PaRange};
 
+use crate::raw::key::{Keyed as _, Keys};
 pub use raw::Wanted;
 pub use read::read;
 pub use registers::REDISTRIBUTOR_BYTES;
+
+/// The keys of a board's file.
+pub(crate) const KEYS: Keys = raw::Raw::KEYS;
 
 /// A half-open range of physical memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

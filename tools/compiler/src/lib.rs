@@ -12,6 +12,7 @@
 //! * [`verify`]: what an image's bytes really do;
 //! * [`c_header`]: the C header of the calls that EL2 answers;
 //! * [`refusal`](mod@refusal): why EL2 does not start a board, for readers of its log;
+//! * [`schema`]: the keys of configurations and board files, as JSON schemas and as tables;
 //! * [`system`]: the checked whole, which only the checker makes; after it nothing can fail on the user's input.
 #![forbid(unsafe_code)]
 
@@ -31,6 +32,7 @@ mod place;
 pub mod problem;
 mod raw;
 pub mod report;
+pub mod schema;
 pub mod source;
 pub mod system;
 pub mod verify;

@@ -1,24 +1,29 @@
 //! TOML text -> raw values with their places: no meaning yet, but every type right and every key known.
 //!
-//! A [`Table`] remembers which keys were asked for; what is left over when it is closed is an unknown key. Reading
-//! never stops at the first problem: a value that cannot be read is reported and left out.
+//! Every key is declared ([`key`]), and a [`Table`] is read by the declarations of its own: what is left over when it is
+//! closed is an unknown key. Reading never stops at the first problem: a value that cannot be read is reported and left
+//! out.
 
 pub mod config;
 pub mod image;
+pub mod key;
 pub mod linux;
 mod suggest;
 mod value;
 
+use std::marker::PhantomData;
+
 use toml::de::{DeTable, DeValue};
 
 pub use suggest::suggest;
-pub use value::{Range, Size, choice};
+pub use value::{Range, Size};
 
 use crate::problem::{Code, Problem, Problems};
 use crate::source::{FileId, Span, Spanned};
+use key::{Absent, Inner, Key, Keyed, Named};
 
 /// Most characters of a name: the log and the plan hold it for every message.
-const NAME_MAX: usize = 31;
+pub const NAME_MAX: usize = 31;
 
 /// Reports a `name` that cannot be one of a `kind`: log, image and messages are to be read by people and by tools.
 pub fn check_name(kind: &str, name: &Spanned<String>, problems: &mut Problems) {
@@ -147,18 +152,19 @@ fn with_article(kind: &str) -> String {
     format!("{article} {kind}")
 }
 
-/// A table whose keys are taken one by one.
+/// A table that is read as an `O`, key by key.
 #[derive(Debug)]
-pub struct Table<'a> {
-    value: Value<'a>,
+pub struct Table<'a, O> {
+    file: FileId,
     span: Span,
     owner: String,
     entries: Vec<Entry<'a>>,
-    known: Vec<&'static str>,
+    taken: Vec<&'static str>,
     /// What is not there, as far as the text has it: a key that was misspelt is no missing one as well.
     missing: Vec<(Vec<&'static str>, Problem)>,
     /// Keys whose value was refused, or whose name was misspelt.
     refused: Vec<&'static str>,
+    read_as: PhantomData<O>,
 }
 
 #[derive(Debug)]
@@ -168,25 +174,31 @@ struct Entry<'a> {
     node: &'a toml::Spanned<DeValue<'a>>,
 }
 
-impl<'a> Table<'a> {
+/// What is in `value`, which must be a table, in the order of the text.
+fn entries<'a>(value: Value<'a>, problems: &mut Problems) -> Option<Vec<Entry<'a>>> {
+    let DeValue::Table(table) = value.node() else { return value.wrong_type("a table", problems) };
+    let entry = |(key, node): (&'a toml::Spanned<_>, &'a _)| -> Entry<'a> {
+        let key: &'a toml::Spanned<toml::de::DeString<'a>> = key;
+        Entry { key: key.get_ref(), key_span: Span::new(value.file, key.span()), node }
+    };
+    let mut entries: Vec<_> = table.iter().map(entry).collect();
+    entries.sort_by_key(|entry| entry.key_span);
+    Some(entries)
+}
+
+impl<'a, O: Keyed> Table<'a, O> {
     /// Opens `value`, which must be a table; `owner` is what messages call it: "partition `control`". `span` is where
     /// a missing key is reported.
     pub fn open(value: Value<'a>, owner: impl Into<String>, span: Span, problems: &mut Problems) -> Option<Self> {
-        let DeValue::Table(table) = value.node() else { return value.wrong_type("a table", problems) };
-        let entry = |(key, node): (&'a toml::Spanned<_>, &'a _)| -> Entry<'a> {
-            let key: &'a toml::Spanned<toml::de::DeString<'a>> = key;
-            Entry { key: key.get_ref(), key_span: Span::new(value.file, key.span()), node }
-        };
-        let mut entries: Vec<_> = table.iter().map(entry).collect();
-        entries.sort_by_key(|entry| entry.key_span);
         Some(Self {
-            value,
+            file: value.file,
             span,
             owner: owner.into(),
-            entries,
-            known: Vec::new(),
+            entries: entries(value, problems)?,
+            taken: Vec::new(),
             missing: Vec::new(),
             refused: Vec::new(),
+            read_as: PhantomData,
         })
     }
 
@@ -200,32 +212,34 @@ impl<'a> Table<'a> {
         self.span
     }
 
-    fn take(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
-        self.known.push(key);
+    /// The value of `key` with the key's own place.
+    pub fn value<T>(&mut self, key: Key<O, T>) -> Option<(Span, Value<'a>)> {
+        let key = key.name();
+        self.taken.push(key);
         let at = self.entries.iter().position(|entry| entry.key == key)?;
         let entry = self.entries.remove(at);
-        Some((entry.key_span, Value { file: self.value.file, node: entry.node, name: key }))
+        Some((entry.key_span, Value { file: self.file, node: entry.node, name: key }))
     }
 
     /// The value of `key`, if it is there and readable.
-    pub fn optional<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
-        let (_, value) = self.take(key)?;
+    pub fn optional<T: Read>(&mut self, key: Key<O, T>, problems: &mut Problems) -> Option<Spanned<T>> {
+        let (_, value) = self.value(key)?;
         let read = value.read(problems);
         if read.is_none() {
-            self.refused.push(key);
+            self.refused.push(key.name());
         }
         read
     }
 
     /// The value of `key`, which must be there. `None` has been reported, or is when the table is closed.
-    pub fn required<T: Read>(&mut self, key: &'static str, problems: &mut Problems) -> Option<Spanned<T>> {
+    pub fn required<T: Read>(&mut self, key: Key<O, T>, problems: &mut Problems) -> Option<Spanned<T>> {
         self.required_value(key)?.1.read(problems)
     }
 
-    /// As [`Self::required`], unread, with the key's own place.
-    pub fn required_value(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
-        let found = self.take(key);
+    fn required_value<T>(&mut self, key: Key<O, T>) -> Option<(Span, Value<'a>)> {
+        let found = self.value(key);
         if found.is_none() {
+            let key = key.name();
             let message = format!("{} has no `{key}`", self.owner);
             let problem = Problem::new(Code::MissingKey, self.span, message).here(format!("`{key}` is needed"));
             self.missing.push((vec![key], problem));
@@ -238,33 +252,38 @@ impl<'a> Table<'a> {
         self.missing.push((keys.to_vec(), problem));
     }
 
-    /// The value of `key`, or `default` where it is not there. `None` has been reported.
-    pub fn or_default<T: Read>(&mut self, key: &'static str, default: T, problems: &mut Problems) -> Option<T> {
-        match self.take(key) {
-            Some((_, value)) => T::read(value, problems),
-            None => Some(default),
+    /// The value of `key`, or what its declaration says where it is not there. `None` has been reported.
+    pub fn or_default<T: Read>(&mut self, key: Key<O, T>, problems: &mut Problems) -> Option<T> {
+        match self.value(key) {
+            Some((_, value)) => {
+                let read = T::read(value, problems);
+                self.refused.extend(read.is_none().then_some(key.name()));
+                read
+            }
+            None => default(key, self.file),
         }
     }
 
-    /// The value of `key` with the key's own place.
-    pub fn value(&mut self, key: &'static str) -> Option<(Span, Value<'a>)> {
-        self.take(key)
+    /// The table `key`, if it is there.
+    pub fn inner<T: Keyed>(&mut self, key: Key<O, Inner<T>>, problems: &mut Problems) -> Option<Table<'a, T>> {
+        let (span, value) = self.value(key)?;
+        Table::open(value, format!("`{}`", key.name()), span, problems)
     }
 
-    /// The tables in the table `key`, by their names, in the order of the text.
-    pub fn named(&mut self, key: &'static str, problems: &mut Problems) -> Vec<(Spanned<String>, Value<'a>)> {
-        let Some((span, value)) = self.take(key) else { return Vec::new() };
-        let Some(table) = Table::open(value, format!("`{key}`"), span, problems) else { return Vec::new() };
-        table.into_values()
+    /// The table `key`, which must be there. `None` has been reported, or is when this table is closed.
+    pub fn required_inner<T: Keyed>(&mut self, key: Key<O, Inner<T>>, problems: &mut Problems) -> Option<Table<'a, T>> {
+        let (span, value) = self.required_value(key)?;
+        Table::open(value, format!("`{}`", key.name()), span, problems)
     }
 
-    fn into_values(self) -> Vec<(Spanned<String>, Value<'a>)> {
-        let file = self.value.file;
-        let value = |entry: Entry<'a>| {
+    /// What stands in the table `key`, by name, in the order of the text.
+    pub fn named<T>(&mut self, key: Key<O, Named<T>>, problems: &mut Problems) -> Vec<(Spanned<String>, Value<'a>)> {
+        let Some((_, value)) = self.value(key) else { return Vec::new() };
+        let named = |entry: Entry<'a>| {
             let name = Spanned::new(entry.key.to_owned(), entry.key_span);
-            (name, Value { file, node: entry.node, name: entry.key })
+            (name, Value { file: value.file, node: entry.node, name: entry.key })
         };
-        self.entries.into_iter().map(value).collect()
+        entries(value, problems).unwrap_or_default().into_iter().map(named).collect()
     }
 
     /// Reports `key`, which is known no longer, with what to do instead.
@@ -275,15 +294,20 @@ impl<'a> Table<'a> {
         problems.add(Problem::new(Code::UnknownKey, span, message).here("no longer a key").help(instead));
     }
 
-    /// Reports every key that nobody asked for, and those that are missing. The keys whose value was refused, or whose
+    /// Reports every key that is not declared, and those that are missing. The keys whose value was refused, or whose
     /// name was misspelt: they are not to be reported as missing, too.
     pub fn close(mut self, problems: &mut Problems) -> Vec<&'static str> {
+        let known = || O::KEYS.rows.iter().map(|row| row.name);
+        let unread = known().find(|key| !self.taken.contains(key));
+        debug_assert!(unread.is_none(), "{} is never read in {}", unread.unwrap_or_default(), self.owner);
+        let undeclared = self.taken.iter().find(|key| known().all(|known| known != **key));
+        debug_assert!(undeclared.is_none(), "{} is not declared in {}", undeclared.unwrap_or(&""), self.owner);
         for entry in &self.entries {
             let message = format!("unknown key `{}` in {}", entry.key, self.owner);
-            let meant = suggest(entry.key, self.known.iter().copied());
+            let meant = suggest(entry.key, known());
             let help = match meant {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("known keys here: {}", self.known.join(", ")),
+                None => format!("known keys here: {}", known().collect::<Vec<_>>().join(", ")),
             };
             self.missing.retain(|(keys, _)| meant.is_none_or(|meant| !keys.contains(&meant)));
             self.refused.extend(meant);
@@ -292,4 +316,15 @@ impl<'a> Table<'a> {
         self.missing.into_iter().for_each(|(_, problem)| problems.add(problem));
         self.refused
     }
+}
+
+/// What `key` means where it is not there, if its declaration says that in TOML.
+fn default<O, T: Read>(key: Key<O, T>, file: FileId) -> Option<T> {
+    let Absent::Default(text) = key.row().absent else { return None };
+    let text = format!("value = {text}");
+    let document = DeTable::parse(&text).ok()?;
+    let (_, node) = document.get_ref().iter().next()?;
+    let read = T::read(Value { file, node, name: key.name() }, &mut Problems::default());
+    debug_assert!(read.is_some(), "`{}` cannot be {text}, its default", key.name());
+    read
 }

@@ -8,6 +8,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use septum_compiler::schema::{KeyTable, Subject, key_tables};
 use septum_plan::calls::{CODES, Call, FACTS, FIRMWARE_CALLS, Kind, Numbers, OWN_CALLS, Value};
 use septum_plan::refusal::{PREFIX, Refusal};
 
@@ -120,4 +121,13 @@ fn the_page_of_refusals_is_the_list_of_refusals() {
         table(["number", "text", "compared", "what to do"], refusals.map(row))
     };
     compare(&document("boot.md"), &[("refusal::Refusal, boot stub", of(true)), ("refusal::Refusal, EL2", of(false))]);
+}
+
+#[test]
+fn the_page_of_configurations_is_what_the_reader_says_of_itself() {
+    let head = ["key", "value", "unless said", "example", "means"];
+    let made = |keys: KeyTable| (keys.name, table(head, keys.rows));
+    let made: Vec<_> = [Subject::Config, Subject::Board].into_iter().flat_map(key_tables).map(made).collect();
+    let named: Vec<_> = made.iter().map(|(name, text)| (name.as_str(), text.clone())).collect();
+    compare(&document("configuration.md"), &named);
 }

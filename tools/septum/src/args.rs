@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::check::Format;
 use crate::explain::Question;
 use crate::run::{Answer, Options};
+use crate::schema::Of;
 
 /// Static partitions on ARMv8-A: TOML in, a proven image out.
 #[derive(Debug, Parser)]
@@ -70,6 +71,12 @@ pub enum Command {
     Header {
         /// The file to write (default: stdout)
         file: Option<PathBuf>,
+    },
+    /// Show the JSON schema by which editors know the keys of a configuration (docs/configuration.md)
+    Schema {
+        /// What it is for
+        #[arg(value_enum, default_value_t)]
+        of: Of,
     },
     /// Measure what EL2 costs (docs/performance.md)
     Bench {

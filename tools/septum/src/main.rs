@@ -24,6 +24,7 @@ mod output;
 mod process;
 mod regular_file;
 mod run;
+mod schema;
 mod setup;
 
 use std::process::ExitCode;
@@ -63,6 +64,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(&home, &arguments.config, &arguments.options()),
         Command::Explain { config, question } => explain::run(&home, &config, question),
         Command::Header { file } => header::run(file.as_deref()),
+        Command::Schema { of } => schema::run(of),
         Command::Bench { json, compare } => bench::run(&home, json, compare.as_deref()),
         Command::Decode { elf } => log::decoder::serve(&elf).map_err(Failure::input),
         Command::Tied { program, arguments } => Err(Failure::environment(run::twin::become_tied(&program, &arguments))),

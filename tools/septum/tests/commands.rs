@@ -141,6 +141,20 @@ fn the_header_that_is_shown_is_the_one_in_files_and_builds() {
 }
 
 #[test]
+fn a_schema_tells_editors_the_keys_of_configurations_or_boards() {
+    let keys = |arguments: &[&str]| {
+        let shown = septum(arguments);
+        assert_code(&shown, 0);
+        let schema: serde_json::Value = serde_json::from_slice(&shown.stdout).unwrap();
+        schema["properties"].as_object().unwrap().keys().cloned().collect::<Vec<_>>()
+    };
+    assert!(keys(&["schema"]).contains(&"partition".to_owned()));
+    assert_eq!(keys(&["schema"]), keys(&["schema", "config"]));
+    assert!(keys(&["schema", "board"]).contains(&"gic".to_owned()));
+    assert_code(&septum(&["schema", "partition"]), 2);
+}
+
+#[test]
 fn the_same_input_gives_the_same_bytes() {
     let (one, two) = (built("same-one"), built("same-two"));
     for name in files(&one) {

@@ -5,7 +5,8 @@ use septum_stage2::Granule;
 use toml::de::DeValue;
 
 use crate::problem::{Code, Problem, Problems};
-use crate::raw::{Range, Read, Table, Value, check_name, choice, suggest};
+use crate::raw::key::{Inner, Keyed as _, Named as Tables, Words, keys};
+use crate::raw::{Range, Table, Value, check_name, suggest};
 use crate::source::{FileId, Span, Spanned};
 
 /// Who asked for the board, and in which variant.
@@ -38,6 +39,47 @@ pub(super) struct Raw {
     pub twin: Option<RawTwin>,
 }
 
+keys!(Raw {
+    /// What the board is called.
+    DESCRIPTION = "description": String, Otherwise("none"), "\"Raspberry Pi 4 Model B\"";
+    /// The lowest PARange of all cores.
+    PA_BITS = "pa-bits": u32 as "bits", Needed, "44";
+    /// The granules that every core has.
+    GRANULES = "granules": Vec<Spanned<Granule>>, Needed, "[\"4k\", \"64k\"]";
+    /// Where the image goes: a multiple of 2 MiB in RAM.
+    LOAD = "load": u64 as "physical address", Needed, "0x0020_0000";
+    /// Whether an SMMU stands in front of its bus masters; EL2 programs none, so it holds nobody back.
+    SMMU = "smmu": bool, Needed, "false";
+    /// The generic timer's frequency, where it is always the same.
+    COUNTER_HZ = "counter-hz": u32 as "Hz", Otherwise("it varies"), "8_000_000";
+    /// Each core's MPIDR_EL1, its affinity fields.
+    CORES = "cores": Vec<Spanned<u64>> as "MPIDR_EL1", Needed, "[0x0, 0x1, 0x100, 0x101]";
+    /// How secondary cores start.
+    CORE_START = "core-start": Inner<Start>, Needed, "{ method = \"psci-smc\" }";
+    /// The kinds of the board that differ in RAM; a configuration chooses one.
+    VARIANT = "variant": Tables<Variant>, Otherwise("the board has none, and `ram`"),
+        "{ 1GiB = { ram = [{ at = 0x0, size = \"1GiB\" }] }, 2GiB = { ram = [{ at = 0x0, size = \"2GiB\" }] } }";
+    /// RAM banks, of whole pages; EL2 has room for 192 GiB, each bank beginning a GiB of its own.
+    RAM = "ram": Vec<Spanned<Range>>, Otherwise("needed, or `variant`"), "[{ at = 0x4000_0000, size = \"2GiB\" }]";
+    /// RAM that firmware keeps: no partition gets it.
+    CARVE_OUT = "carve-out": Tables<Range>, Otherwise("none"), "{ optee = { at = 0xbe00_0000, size = \"32MiB\" } }";
+    /// The interrupt controller.
+    GIC = "gic": Inner<RawGic>, Needed,
+        "{ version = \"v3\", distributor = { at = 0x3880_0000, size = 0x1_0000 }, redistributors = { at = 0x3888_0000, size = 0xc_0000 }, spis = 160 }";
+    /// The devices with a `uart` table that can carry the log; the first is the default.
+    CONSOLES = "consoles": Vec<Spanned<String>> as "device", Needed, "[\"uart0\", \"uart1\"]";
+    /// How the board is switched off.
+    POWER = "power": Inner<RawPower>, Needed, "{ method = \"psci-smc\" }";
+    /// The devices that partitions may own.
+    DEVICE = "device": Tables<RawDevice>, Otherwise("none"),
+        "{ gpio = { registers = [{ at = 0x0903_0000, size = 0x1000 }], interrupts = [39] } }";
+    /// The QEMU machine that behaves like the board.
+    TWIN = "twin": Inner<RawTwin>, Otherwise("none: `run` cannot run it"),
+        "{ qemu = [\"-M\", \"raspi4b\"], serials = [\"uart0\", \"uart1\"] }";
+    one of "ram", "variant";
+    "ram" excludes "variant": "each variant has its own";
+});
+
 /// A range with a name.
 #[derive(Debug)]
 pub(super) struct Named {
@@ -51,6 +93,13 @@ pub(super) struct Start {
     pub release: Option<Spanned<Vec<Spanned<u64>>>>,
 }
 
+keys!(Start {
+    /// How they start: `spin-table` by an address each, `psci-smc` by firmware, `none` where they cannot be.
+    METHOD = "method": CoreStart, Needed, "\"spin-table\"";
+    /// Of `spin-table`: each core's own release address, a multiple of 8.
+    RELEASE = "release": Vec<Spanned<u64>> as "physical address", Otherwise("none"), "[0xd8, 0xe0, 0xe8, 0xf0]";
+});
+
 #[derive(Debug)]
 pub(super) struct RawGic {
     pub version: Spanned<GicVersion>,
@@ -62,11 +111,35 @@ pub(super) struct RawGic {
     pub spis: Spanned<u32>,
 }
 
+keys!(RawGic {
+    /// Its architecture's version.
+    VERSION = "version": GicVersion, Needed, "\"v3\"";
+    /// GICD.
+    DISTRIBUTOR = "distributor": Range, Needed, "{ at = 0x3880_0000, size = 0x1_0000 }";
+    /// GICR of every core (v3), the whole range, in a row; each core's is found by its affinity (GICR_TYPER).
+    REDISTRIBUTORS = "redistributors": Range, Otherwise("needed with v3"), "{ at = 0x3888_0000, size = 0xc_0000 }";
+    /// GICC (v2).
+    CPU_INTERFACE = "cpu-interface": Range, Otherwise("needed with v2"), "{ at = 0xff84_2000, size = 0x2000 }";
+    /// GICH (v2).
+    VIRTUAL_CONTROL = "virtual-control": Range, Otherwise("needed with v2"), "{ at = 0xff84_4000, size = 0x2000 }";
+    /// GICV (v2).
+    VIRTUAL_CPU = "virtual-cpu": Range, Otherwise("needed with v2"), "{ at = 0xff84_6000, size = 0x2000 }";
+    /// How many SPIs it has.
+    SPIS = "spis": u32, Needed, "192";
+});
+
 #[derive(Debug)]
 pub(super) struct RawPower {
     pub method: Spanned<PowerControl>,
     pub registers: Option<Spanned<Range>>,
 }
+
+keys!(RawPower {
+    /// By what means: by firmware, by the power management of a BCM2835, or not at all.
+    METHOD = "method": PowerControl, Needed, "\"bcm2835-pm\"";
+    /// The registers of `bcm2835-pm`.
+    REGISTERS = "registers": Range, Otherwise("none"), "{ at = 0xfe10_0000, size = 0x114 }";
+});
 
 #[derive(Debug)]
 pub(super) struct RawDevice {
@@ -81,12 +154,39 @@ pub(super) struct RawDevice {
     pub uart: Option<Uart>,
 }
 
+keys!(RawDevice {
+    /// Its register blocks.
+    REGISTERS = "registers": Vec<Spanned<Range>>, Needed, "[{ at = 0xfe20_1000, size = 0x200 }]";
+    /// Its interrupts, each an SPI, from 32 on.
+    INTERRUPTS = "interrupts": Vec<Spanned<u32>> as "INTID", Default("[]"), "[153]";
+    /// Whether it masters the bus, and so reaches memory past Stage-2.
+    BUS_MASTER = "bus-master": bool, Default("false"), "true";
+    /// What of physical memory a bus master reaches, where that is not all.
+    DMA_REACH = "dma-reach": Range, Otherwise("all of it"), "{ at = 0x0, size = \"1GiB\" }";
+    /// Whether whoever has it can reset the whole board, which `check` says.
+    RESETS_BOARD = "resets-board": bool, Default("false"), "true";
+    /// Its `compatible` strings, for generated device trees.
+    COMPATIBLE = "compatible": Vec<Spanned<String>>, Default("[]"), "[\"arm,pl011\", \"arm,primecell\"]";
+    /// What EL2 must know of it to write to it, where it is a UART.
+    UART = "uart": Inner<Uart>, Otherwise("it cannot carry the log"),
+        "{ kind = \"pl011\", clock-hz = 48_000_000, baud = 115_200 }";
+});
+
 #[derive(Debug)]
 pub(super) struct Uart {
     pub kind: UartKind,
     pub clock_hz: Option<u32>,
     pub baud: Option<u32>,
 }
+
+keys!(Uart {
+    /// Which driver of EL2's fits it.
+    KIND = "kind": UartKind, Needed, "\"pl011\"";
+    /// The frequency of its input clock.
+    CLOCK_HZ = "clock-hz": u32 as "Hz", Otherwise("firmware has set the rate"), "48_000_000";
+    /// The rate at which it is to send.
+    BAUD = "baud": u32 as "bit/s", Otherwise("firmware has set the rate"), "115_200";
+});
 
 #[derive(Debug)]
 pub(super) struct RawTwin {
@@ -95,6 +195,25 @@ pub(super) struct RawTwin {
     pub variants: Option<Vec<String>>,
     pub dtb: Option<String>,
 }
+
+keys!(RawTwin {
+    /// The arguments that make the machine.
+    QEMU = "qemu": Vec<Spanned<String>>, Needed, "[\"-M\", \"raspi4b\"]";
+    /// The devices that its serial lines are, in the order of `-serial`.
+    SERIALS = "serials": Vec<Spanned<String>> as "device", Needed, "[\"uart0\", \"uart1\"]";
+    /// The variants that it stands for.
+    VARIANTS = "variants": Vec<Spanned<String>> as "name", Otherwise("all"), "[\"1GiB\", \"2GiB\"]";
+    /// The board's device tree, a file beside the board's, where the machine does not make one itself.
+    DTB = "dtb": String as "path", Otherwise("the machine makes one"), "\"board.dtb\"";
+});
+
+/// `variant.NAME`.
+pub(super) struct Variant;
+
+keys!(Variant {
+    /// The RAM banks of boards of this kind.
+    RAM = "ram": Vec<Spanned<Range>>, Needed, "[{ at = 0x4000_0000, size = \"2GiB\" }]";
+});
 
 /// Reads a board's outermost table. `None` has been reported.
 pub(super) fn read(
@@ -106,18 +225,18 @@ pub(super) fn read(
     let before = problems.len();
     let title = format!("board `{}`", wanted.name.value);
     let mut table = Table::open(Value::root(file, node), title, Span::new(file, 0..0), problems)?;
-    table.optional::<String>("description", problems);
-    let pa_bits = table.required("pa-bits", problems);
-    let granules = table.required("granules", problems);
-    let load = table.required("load", problems);
-    let smmu = table.required("smmu", problems);
-    let counter_hz = table.optional("counter-hz", problems).map(|hz| hz.value);
-    let cores = table.required("cores", problems);
+    table.optional(Raw::DESCRIPTION, problems);
+    let pa_bits = table.required(Raw::PA_BITS, problems);
+    let granules = table.required(Raw::GRANULES, problems);
+    let load = table.required(Raw::LOAD, problems);
+    let smmu = table.required(Raw::SMMU, problems);
+    let counter_hz = table.optional(Raw::COUNTER_HZ, problems).map(|hz| hz.value);
+    let cores = table.required(Raw::CORES, problems);
     let start = read_start(&mut table, problems);
     let (ram, wrong_variant) = read_ram(&mut table, wanted, problems);
     let carve_outs = read_carve_outs(&mut table, problems);
     let gic = read_gic(&mut table, problems);
-    let consoles = table.required("consoles", problems);
+    let consoles = table.required(Raw::CONSOLES, problems);
     let power = read_power(&mut table, problems);
     let devices = read_devices(&mut table, problems);
     let twin = read_twin(&mut table, problems);
@@ -143,48 +262,38 @@ pub(super) fn read(
     readable.then_some(raw)
 }
 
-fn open<'a>(key: &'static str, found: Option<(Span, Value<'a>)>, problems: &mut Problems) -> Option<Table<'a>> {
-    let (span, value) = found?;
-    Table::open(value, format!("`{key}`"), span, problems)
-}
-
-fn needed<'a>(table: &mut Table<'a>, key: &'static str, problems: &mut Problems) -> Option<Table<'a>> {
-    let found = table.required_value(key);
-    open(key, found, problems)
-}
-
-fn read_start(table: &mut Table<'_>, problems: &mut Problems) -> Option<Start> {
-    let mut table = needed(table, "core-start", problems)?;
-    let method = table.required("method", problems);
-    let release = table.optional("release", problems);
+fn read_start(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Option<Start> {
+    let mut table = table.required_inner(Raw::CORE_START, problems)?;
+    let method = table.required(Start::METHOD, problems);
+    let release = table.optional(Start::RELEASE, problems);
     table.close(problems);
     Some(Start { method: method?, release })
 }
 
-fn read_power(table: &mut Table<'_>, problems: &mut Problems) -> Option<RawPower> {
-    let mut table = needed(table, "power", problems)?;
-    let method = table.required("method", problems);
-    let registers = table.optional("registers", problems);
+fn read_power(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Option<RawPower> {
+    let mut table = table.required_inner(Raw::POWER, problems)?;
+    let method = table.required(RawPower::METHOD, problems);
+    let registers = table.optional(RawPower::REGISTERS, problems);
     table.close(problems);
     Some(RawPower { method: method?, registers })
 }
 
-fn read_gic(table: &mut Table<'_>, problems: &mut Problems) -> Option<RawGic> {
-    let mut table = needed(table, "gic", problems)?;
-    let version = table.required("version", problems);
-    let distributor = table.required("distributor", problems);
-    let redistributors = table.optional("redistributors", problems);
-    let cpu_interface = table.optional("cpu-interface", problems);
-    let virtual_control = table.optional("virtual-control", problems);
-    let virtual_cpu = table.optional("virtual-cpu", problems);
-    let spis = table.required("spis", problems);
+fn read_gic(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Option<RawGic> {
+    let mut table = table.required_inner(Raw::GIC, problems)?;
+    let version = table.required(RawGic::VERSION, problems);
+    let distributor = table.required(RawGic::DISTRIBUTOR, problems);
+    let redistributors = table.optional(RawGic::REDISTRIBUTORS, problems);
+    let cpu_interface = table.optional(RawGic::CPU_INTERFACE, problems);
+    let virtual_control = table.optional(RawGic::VIRTUAL_CONTROL, problems);
+    let virtual_cpu = table.optional(RawGic::VIRTUAL_CPU, problems);
+    let spis = table.required(RawGic::SPIS, problems);
     table.close(problems);
     let (version, distributor, spis) = (version?, distributor?, spis?);
     Some(RawGic { version, distributor, redistributors, cpu_interface, virtual_control, virtual_cpu, spis })
 }
 
-fn read_carve_outs(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Named> {
-    let named = table.named("carve-out", problems);
+fn read_carve_outs(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Vec<Named> {
+    let named = table.named(Raw::CARVE_OUT, problems);
     let read = |(name, value): (Spanned<String>, Value<'_>)| {
         check_name("carve-out", &name, problems);
         Some(Named { name, range: value.read(problems)? })
@@ -192,51 +301,49 @@ fn read_carve_outs(table: &mut Table<'_>, problems: &mut Problems) -> Vec<Named>
     named.into_iter().filter_map(read).collect()
 }
 
-fn read_devices(table: &mut Table<'_>, problems: &mut Problems) -> Vec<RawDevice> {
-    let named = table.named("device", problems);
+fn read_devices(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Vec<RawDevice> {
+    let named = table.named(Raw::DEVICE, problems);
     named.into_iter().filter_map(|(name, value)| read_device(name, value, problems)).collect()
 }
 
 fn read_device(name: Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<RawDevice> {
     check_name("device", &name, problems);
     let mut table = Table::open(value, format!("device `{}`", name.value), name.span, problems)?;
-    let registers = table.required::<Vec<Spanned<Range>>>("registers", problems);
-    let interrupts = table.optional::<Vec<Spanned<u32>>>("interrupts", problems);
-    let bus_master = table.optional("bus-master", problems).is_some_and(|flag| flag.value);
-    let dma_reach = table.optional("dma-reach", problems);
-    let resets_board = table.optional("resets-board", problems).is_some_and(|flag| flag.value);
-    let compatible = table.optional::<Vec<Spanned<String>>>("compatible", problems);
+    let registers = table.required(RawDevice::REGISTERS, problems);
+    let interrupts = table.or_default(RawDevice::INTERRUPTS, problems);
+    let bus_master = table.or_default(RawDevice::BUS_MASTER, problems).unwrap_or(false);
+    let dma_reach = table.optional(RawDevice::DMA_REACH, problems);
+    let resets_board = table.or_default(RawDevice::RESETS_BOARD, problems).unwrap_or(false);
+    let compatible = table.or_default(RawDevice::COMPATIBLE, problems);
     let uart = read_uart(&mut table, problems);
     table.close(problems);
     Some(RawDevice {
         registers: registers?.value,
-        interrupts: interrupts.map_or(Vec::new(), |list| list.value),
+        interrupts: interrupts.unwrap_or_default(),
         bus_master,
         dma_reach,
         resets_board,
-        compatible: compatible.map_or(Vec::new(), |list| values(list.value)),
+        compatible: values(compatible.unwrap_or_default()),
         uart,
         name,
     })
 }
 
-fn read_uart(table: &mut Table<'_>, problems: &mut Problems) -> Option<Uart> {
-    let found = table.value("uart");
-    let mut table = open("uart", found, problems)?;
-    let kind = table.required("kind", problems);
-    let clock_hz = table.optional("clock-hz", problems).map(|hz| hz.value);
-    let baud = table.optional("baud", problems).map(|baud| baud.value);
+fn read_uart(table: &mut Table<'_, RawDevice>, problems: &mut Problems) -> Option<Uart> {
+    let mut table = table.inner(RawDevice::UART, problems)?;
+    let kind = table.required(Uart::KIND, problems);
+    let clock_hz = table.optional(Uart::CLOCK_HZ, problems).map(|hz| hz.value);
+    let baud = table.optional(Uart::BAUD, problems).map(|baud| baud.value);
     table.close(problems);
     Some(Uart { kind: kind?.value, clock_hz, baud })
 }
 
-fn read_twin(table: &mut Table<'_>, problems: &mut Problems) -> Option<RawTwin> {
-    let found = table.value("twin");
-    let mut table = open("twin", found, problems)?;
-    let arguments = table.required::<Vec<Spanned<String>>>("qemu", problems);
-    let serials = table.required("serials", problems);
-    let variants = table.optional::<Vec<Spanned<String>>>("variants", problems);
-    let dtb = table.optional("dtb", problems).map(|dtb| dtb.value);
+fn read_twin(table: &mut Table<'_, Raw>, problems: &mut Problems) -> Option<RawTwin> {
+    let mut table = table.inner(Raw::TWIN, problems)?;
+    let arguments = table.required(RawTwin::QEMU, problems);
+    let serials = table.required(RawTwin::SERIALS, problems);
+    let variants = table.optional(RawTwin::VARIANTS, problems);
+    let dtb = table.optional(RawTwin::DTB, problems).map(|dtb| dtb.value);
     table.close(problems);
     Some(RawTwin {
         arguments: values(arguments?.value),
@@ -254,14 +361,17 @@ pub(super) fn values<T>(list: Vec<Spanned<T>>) -> Vec<T> {
 /// RAM of the wanted variant, or of the board that has none. Where the configuration is wrong about that, the most RAM
 /// that the board can have: what does not fit there fits no variant.
 fn read_ram(
-    table: &mut Table<'_>,
+    table: &mut Table<'_, Raw>,
     wanted: Wanted<'_>,
     problems: &mut Problems,
 ) -> (Option<Vec<Spanned<Range>>>, Option<Problem>) {
-    let variants = table.named("variant", problems);
+    let variants = table.named(Raw::VARIANT, problems);
     if variants.is_empty() {
-        let ram = table.required::<Vec<Spanned<Range>>>("ram", problems).map(|ram| ram.value);
+        let ram = table.required(Raw::RAM, problems).map(|ram| ram.value);
         return (ram, wanted.variant.map(|variant| no_variants(wanted, variant)));
+    }
+    if let Some((span, _)) = table.value(Raw::RAM) {
+        problems.add(ram_and_variants(span, wanted));
     }
     let names: Vec<_> = variants.iter().map(|(name, _)| name.value.clone()).collect();
     let is_wanted = |name: &str| wanted.variant.is_some_and(|variant| variant.value == name);
@@ -272,6 +382,12 @@ fn read_ram(
         None if wanted.variant_refused => (largest(rams), None),
         None => (largest(rams), Some(no_such_variant(&names, wanted))),
     }
+}
+
+fn ram_and_variants(ram: Span, wanted: Wanted<'_>) -> Problem {
+    let message = format!("`ram` and `variant` exclude each other in board `{}`", wanted.name.value);
+    let why = Raw::KEYS.exclusive.iter().map(|exclusive| exclusive.why).collect::<String>();
+    Problem::new(Code::Exclusive, ram, message).here("leave it out").help(why)
 }
 
 fn largest(rams: Vec<(bool, Option<Vec<Spanned<Range>>>)>) -> Option<Vec<Spanned<Range>>> {
@@ -285,8 +401,9 @@ fn no_variants(wanted: Wanted<'_>, variant: &Spanned<String>) -> Problem {
 }
 
 fn read_variant(name: &Spanned<String>, value: Value<'_>, problems: &mut Problems) -> Option<Vec<Spanned<Range>>> {
+    check_name("variant", name, problems);
     let mut table = Table::open(value, format!("variant `{}`", name.value), name.span, problems)?;
-    let ram = table.required::<Vec<Spanned<Range>>>("ram", problems);
+    let ram = table.required(Variant::RAM, problems);
     table.close(problems);
     ram.map(|ram| ram.value)
 }
@@ -311,26 +428,21 @@ fn is_number_apart(near: &str, variant: &Spanned<String>) -> bool {
     digits(near) != digits(&variant.value)
 }
 
-impl Read for GicVersion {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("v2", Self::V2), ("v3", Self::V3)], value, problems)
-    }
+impl Words for GicVersion {
+    const WORDS: &'static [(&'static str, Self)] = &[("v2", Self::V2), ("v3", Self::V3)];
 }
 
-impl Read for CoreStart {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("none", Self::None), ("spin-table", Self::SpinTable), ("psci-smc", Self::PsciSmc)], value, problems)
-    }
+impl Words for CoreStart {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("spin-table", Self::SpinTable), ("psci-smc", Self::PsciSmc)];
 }
 
-impl Read for PowerControl {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("none", Self::None), ("psci-smc", Self::PsciSmc), ("bcm2835-pm", Self::Bcm2835Pm)], value, problems)
-    }
+impl Words for PowerControl {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("none", Self::None), ("psci-smc", Self::PsciSmc), ("bcm2835-pm", Self::Bcm2835Pm)];
 }
 
-impl Read for UartKind {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("pl011", Self::Pl011), ("imx", Self::Imx), ("bcm2835-aux", Self::Bcm2835Aux)], value, problems)
-    }
+impl Words for UartKind {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("pl011", Self::Pl011), ("imx", Self::Imx), ("bcm2835-aux", Self::Bcm2835Aux)];
 }

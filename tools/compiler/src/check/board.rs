@@ -32,7 +32,7 @@ pub(super) fn read(config: &Config, files: &dyn Files, problems: &mut Problems) 
     let source = text(&loaded.path.to_string_lossy(), loaded.bytes, problems)?;
     let file = problems.sources.add(source.clone());
     let node = parse(&source.text, file, problems)?;
-    let variant_refused = config.refused.contains(&"variant");
+    let variant_refused = config.refused.contains(&Config::VARIANT.name());
     board::read(file, &node, Wanted { name, variant: config.variant.as_ref(), variant_refused }, problems)
 }
 
@@ -47,7 +47,7 @@ fn unknown_board(name: &Spanned<String>, known: &[String]) -> Problem {
 
 /// The console that carries the log: the one that `log` names, else the board's first.
 pub(super) fn console(config: &Config, board: &Board, problems: &mut Problems) -> Option<Console> {
-    if config.refused.contains(&"log") {
+    if config.refused.contains(&Config::LOG.name()) {
         return None;
     }
     let Some(log) = &config.log else {

@@ -11,6 +11,7 @@ use super::room;
 use crate::board::{Board, PaSpan};
 use crate::problem::show;
 use crate::problem::{Code, Problem, Problems};
+use crate::raw::config::Partition;
 use crate::source::Span;
 
 /// The devices of `draft` that reach memory past Stage-2.
@@ -29,7 +30,7 @@ pub(super) fn check_owners(drafts: &[Draft<'_>], board: &Board, el2: Option<PaSp
     let Some(owner) = owner(drafts) else { return };
     for (index, draft) in drafts.iter().enumerate() {
         let own = masters(draft);
-        if draft.raw.refused.contains(&"dma") {
+        if draft.raw.refused.contains(&Partition::DMA.name()) {
             continue;
         }
         if draft.raw.dma.is_none() {

@@ -107,7 +107,7 @@ fn unfit(raw: &Partition, what: &str, span: Span, error: &PayloadError) -> Probl
 fn check_keys(raw: &Partition, payload: &Payload, problems: &mut Problems) {
     let Some(image) = &raw.image else { return };
     if let Payload::Raw(_) = payload {
-        if raw.entry.is_none() && !raw.refused.contains(&"entry") {
+        if raw.entry.is_none() && !raw.refused.contains(&Partition::ENTRY.name()) {
             let message = format!("the image of partition `{}` does not say where it starts", raw.name.value);
             let problem = Problem::new(Code::RawWithoutEntry, image.span, message).here("neither ELF nor arm64 Image");
             problems

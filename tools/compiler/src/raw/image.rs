@@ -2,6 +2,7 @@
 
 use toml::de::DeValue;
 
+use super::key::{Describe, Keyed as _, Kind, keys};
 use super::{Read, Table, Value};
 use crate::problem::Problems;
 
@@ -16,6 +17,20 @@ pub enum Image {
     Guest(String),
 }
 
+/// `{ guest = .. }`.
+struct Guest;
+
+keys!(Guest {
+    /// A program that `setup` fetches.
+    GUEST = "guest": String as "name", Needed, "\"linux-6.1\"";
+});
+
+impl Describe for Image {
+    fn kind() -> Kind {
+        Kind::Or(Box::new([Kind::Text, Kind::Table(Guest::KEYS)]))
+    }
+}
+
 impl Read for Image {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         if let DeValue::String(text) = value.node() {
@@ -25,8 +40,8 @@ impl Read for Image {
         if !value.node().is_table() {
             return value.wrong_type("a crate's name, a path, or { guest = .. }", problems);
         }
-        let mut table = Table::open(value, "the image", value.span(), problems)?;
-        let guest = table.required::<String>("guest", problems);
+        let mut table = Table::<Guest>::open(value, "the image", value.span(), problems)?;
+        let guest = table.required(Guest::GUEST, problems);
         table.close(problems);
         Some(Self::Guest(guest?.value))
     }

@@ -3,8 +3,9 @@
 use toml::de::DeValue;
 
 use super::image::Image;
+use super::key::{Describe, Keyed as _, Kind, keys};
 use super::{Read, Table, Value};
-use crate::problem::{Code, Problem, Problems};
+use crate::problem::Problems;
 use crate::source::Spanned;
 
 /// `linux`: a kernel and what goes with it. Each file is [`Image::Path`] or [`Image::Guest`].
@@ -19,7 +20,13 @@ pub struct Linux {
 }
 
 /// A file of a Linux guest: unlike an image, it is never a crate.
-struct File(Image);
+pub struct File(Image);
+
+impl Describe for File {
+    fn kind() -> Kind {
+        Image::kind()
+    }
+}
 
 impl Read for File {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
@@ -31,33 +38,33 @@ impl Read for File {
     }
 }
 
+keys!(Linux {
+    /// An arm64 Image.
+    KERNEL = "kernel": File as "path, relative to the configuration", Needed, "\"Image\"";
+    /// The initial RAM disk.
+    INITRD = "initrd": File as "path, relative to the configuration", Otherwise("none"), "\"initramfs.cpio.gz\"";
+    /// The kernel's command line, of at most 2047 bytes.
+    BOOTARGS = "bootargs": String, Otherwise("none, or that of `dtb`"), "\"console=ttyAMA0\"";
+});
+
+impl Describe for Linux {
+    fn kind() -> Kind {
+        Kind::Table(Self::KEYS)
+    }
+}
+
 impl Read for Linux {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(value, "`linux`", value.span(), problems)?;
         let image = |file: Spanned<File>| file.map(|file| file.0);
         let linux = Self {
-            kernel: table.required("kernel", problems).map(image),
-            initrd: table.optional("initrd", problems).map(image),
-            bootargs: table.optional("bootargs", problems),
+            kernel: table.required(Self::KERNEL, problems).map(image),
+            initrd: table.optional(Self::INITRD, problems).map(image),
+            bootargs: table.optional(Self::BOOTARGS, problems),
         };
         table.close(problems);
         Some(linux)
     }
-}
-
-/// `image` or `linux`: one of them.
-pub(super) fn read_program(
-    table: &mut Table<'_>,
-    problems: &mut Problems,
-) -> (Option<Spanned<Image>>, Option<Spanned<Linux>>) {
-    let (image, linux) = (table.value("image"), table.value("linux"));
-    if image.is_none() && linux.is_none() {
-        let message = format!("{} has no `image`", table.title());
-        let problem = Problem::new(Code::MissingKey, table.span(), message).here("`image` or `linux` is needed");
-        table.lacks(&["image", "linux"], problem);
-    }
-    let image = image.and_then(|(_, value)| value.read(problems));
-    (image, linux.and_then(|(_, value)| value.read(problems)))
 }
 
 /// Most bytes of a kernel's command line: COMMAND_LINE_SIZE of Linux's arch/arm64/include/uapi/asm/setup.h is 2048 with

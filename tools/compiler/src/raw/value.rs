@@ -3,9 +3,16 @@
 use septum_stage2::{Access, Granule};
 use toml::de::{DeInteger, DeValue};
 
+use super::key::{Describe, Keyed as _, Kind, Words, keys};
 use super::{Read, Table, Value, suggest};
 use crate::problem::{Code, Problem, Problems};
 use crate::source::Spanned;
+
+impl Describe for String {
+    fn kind() -> Kind {
+        Kind::Text
+    }
+}
 
 impl Read for String {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
@@ -13,6 +20,12 @@ impl Read for String {
             DeValue::String(text) => Some(text.clone().into_owned()),
             _ => value.wrong_type("a string", problems),
         }
+    }
+}
+
+impl Describe for bool {
+    fn kind() -> Kind {
+        Kind::Flag
     }
 }
 
@@ -25,12 +38,24 @@ impl Read for bool {
     }
 }
 
+impl Describe for u64 {
+    fn kind() -> Kind {
+        Kind::Integer(Self::MAX)
+    }
+}
+
 impl Read for u64 {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         match value.node() {
             DeValue::Integer(integer) => integer_up_to(integer, u64::MAX, value, problems),
             _ => value.wrong_type("an integer", problems),
         }
+    }
+}
+
+impl Describe for u32 {
+    fn kind() -> Kind {
+        Kind::Integer(Self::MAX.into())
     }
 }
 
@@ -68,6 +93,12 @@ impl<T: Read> Read for Vec<Spanned<T>> {
 /// Bytes: an integer, or a string with a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
+
+impl Describe for Size {
+    fn kind() -> Kind {
+        Kind::Size
+    }
+}
 
 impl Read for Size {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
@@ -148,31 +179,45 @@ pub struct Range {
     pub size: u64,
 }
 
+keys!(Range {
+    /// The first byte's address.
+    AT = "at": u64 as "physical address", Needed, "0x4000_0000";
+    /// How long it is.
+    SIZE = "size": Size, Needed, "\"1GiB\"";
+});
+
+impl Describe for Range {
+    fn kind() -> Kind {
+        Kind::Table(Self::KEYS)
+    }
+}
+
 impl Read for Range {
     fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
         let mut table = Table::open(value, value.title(), value.span(), problems)?;
-        let at = table.required::<u64>("at", problems);
-        let size = table.required::<Size>("size", problems);
+        let at = table.required(Self::AT, problems);
+        let size = table.required(Self::SIZE, problems);
         table.close(problems);
         Some(Self { at: at?.value, size: size?.value.0 })
     }
 }
 
-/// The meaning of a string that must be one of `words`.
-pub fn choice<T: Copy>(words: &[(&str, T)], value: Value<'_>, problems: &mut Problems) -> Option<T> {
-    let DeValue::String(text) = value.node() else {
-        return value.wrong_type(&format!("one of {}", list(words)), problems);
-    };
-    let found = words.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning);
-    if found.is_none() {
-        let problem =
-            Problem::new(Code::InvalidChoice, value.span(), format!("{} cannot be \"{text}\"", value.title()));
-        let known = || words.iter().map(|(word, _)| *word);
-        let near = known().find(|word| same_letters(word, text)).or_else(|| suggest(text, known()));
-        let near = near.map(|word| format!("did you mean \"{word}\"?"));
-        problems.add(problem.here(format!("must be one of {}", list(words))).maybe_help(near));
+impl<T: Words> Read for T {
+    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
+        let DeValue::String(text) = value.node() else {
+            return value.wrong_type(&format!("one of {}", list(T::WORDS)), problems);
+        };
+        let found = T::WORDS.iter().find(|(word, _)| word == text).map(|(_, meaning)| *meaning);
+        if found.is_none() {
+            let problem =
+                Problem::new(Code::InvalidChoice, value.span(), format!("{} cannot be \"{text}\"", value.title()));
+            let known = || T::WORDS.iter().map(|(word, _)| *word);
+            let near = known().find(|word| same_letters(word, text)).or_else(|| suggest(text, known()));
+            let near = near.map(|word| format!("did you mean \"{word}\"?"));
+            problems.add(problem.here(format!("must be one of {}", list(T::WORDS))).maybe_help(near));
+        }
+        found
     }
-    found
 }
 
 fn same_letters(one: &str, other: &str) -> bool {
@@ -188,14 +233,11 @@ fn list<T>(words: &[(&str, T)]) -> String {
     words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
 }
 
-impl Read for Granule {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("4k", Self::K4), ("16k", Self::K16), ("64k", Self::K64)], value, problems)
-    }
+impl Words for Granule {
+    const WORDS: &'static [(&'static str, Self)] = &[("4k", Self::K4), ("16k", Self::K16), ("64k", Self::K64)];
 }
 
-impl Read for Access {
-    fn read(value: Value<'_>, problems: &mut Problems) -> Option<Self> {
-        choice(&[("r", Self::R), ("rw", Self::RW), ("rx", Self::RX), ("rwx", Self::RWX)], value, problems)
-    }
+impl Words for Access {
+    const WORDS: &'static [(&'static str, Self)] =
+        &[("r", Self::R), ("rw", Self::RW), ("rx", Self::RX), ("rwx", Self::RWX)];
 }
