@@ -87,7 +87,7 @@ fn verbs() -> Vec<String> {
 fn arguments(verb: &str, image: &str) -> Option<Vec<String>> {
     let out = Path::new(image).parent().unwrap().to_str().unwrap();
     let rest: &[&str] = match verb {
-        "setup" | "help" | "header" => &[],
+        "setup" | "help" | "header" | "schema" => &[],
         "check" | "inspect" => &[GOOD],
         "build" => &[GOOD, "--out", out],
         "verify" => &[image],
