@@ -196,7 +196,7 @@ mod tests {
     use septum_plan::frames::Frame;
     use septum_plan::record::{MAGIC, NO_ADDRESS, VERSION};
     use septum_plan::{
-        CoreRecord, CoreStart, GicVersion, PartitionRecord, PlanHeader, PowerControl, Slice, Text, UartKind,
+        CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, PartitionRecord, PlanHeader, Slice, Text, UartKind,
     };
     use septum_stage2::Syndrome;
     use zerocopy::IntoBytes;
@@ -234,6 +234,9 @@ mod tests {
         let emulated_at = vcpus_at + 8;
         let emulated = [(EmulatedKind::Gicd, 0x800_0000, 0x1_0000), (EmulatedKind::Gicr, 0x80a_0000, 0x2_0000)];
         let emulated = emulated.map(|(kind, ipa, bytes)| Frame { kind, ipa, bytes, intid: 0 }.record());
+        let (kind, driver) = (DeviceKind::Uart.code(), UartKind::Pl011.code());
+        let mut devices = [DeviceRecord::NONE; DeviceKind::ALL.len()];
+        devices[DeviceKind::Uart.place()] = DeviceRecord { kind, driver, ..DeviceRecord::NONE };
         let names_at = emulated_at + size_of_val(&emulated);
         let at = |text: Text| Text { offset: text.offset + names_at as u32, ..text };
         for region in &mut regions {
@@ -254,13 +257,12 @@ mod tests {
             sealed_bytes: 4096,
             gic: GicVersion::V3.code(),
             core_start: CoreStart::None.code(),
-            power_control: PowerControl::None.code(),
-            uart_kind: UartKind::Pl011.code(),
             regions: Slice { offset: regions_at as u32, count: regions.len() as u32 },
             partitions: Slice { offset: partitions_at as u32, count: 2 },
             cores: Slice { offset: cores_at as u32, count: 1 },
             vcpus: Slice { offset: vcpus_at as u32, count: 1 },
             emulated: Slice { offset: emulated_at as u32, count: 2 },
+            devices,
             ..Default::default()
         };
         for empty in [&mut header.segments, &mut header.ram] {

@@ -8,7 +8,7 @@ use septum_core::board_check::device_tree;
 use septum_core::dev::Mmio;
 use septum_core::dev::gic::GicError;
 use septum_plan::record::OWNER_EL2;
-use septum_plan::{GicVersion, Plan, RegionRecord, refusal};
+use septum_plan::{DeviceKind, GicVersion, Plan, RegionRecord, refusal};
 
 use crate::arch::cpu;
 use crate::arch::mmio::Window;
@@ -50,7 +50,7 @@ pub fn has_planned_gic(plan: &Plan<'static>) -> bool {
 /// GICD_PIDR2, where the plan's kind of distributor has it.
 fn pidr2(plan: &Plan<'static>) -> u32 {
     // SAFETY: the plan is the one that the tables were compiled with; GICD is mapped whole in every root.
-    let frame = unsafe { Window::new(plan.header().gicd_va) };
+    let frame = unsafe { Window::new(plan.device(DeviceKind::Gicd).va) };
     frame.read(identity::pidr2_offset(plan.gic()))
 }
 

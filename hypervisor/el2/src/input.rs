@@ -49,7 +49,7 @@ pub fn hand_over(core: &CoreState) {
 #[cold]
 #[inline(never)]
 pub fn take(core: &CoreState, intid: u32) {
-    if intid != u32::from(core.plan.header().uart_intid) {
+    if intid != core.plan.console().intid {
         return;
     }
     for byte in core::iter::from_fn(|| log::typed(core)).take(BYTES) {
@@ -97,7 +97,7 @@ fn home(core: &CoreState, record: &PartitionRecord) -> Option<Area> {
 }
 
 fn route(core: &CoreState, target: u16) {
-    let intid = u32::from(core.plan.header().uart_intid);
+    let intid = core.plan.console().intid;
     let record = core.plan.cores().get(usize::from(target));
     let target = core.area_of(target);
     if let (Some(record), Some(target), true) = (record, target, intid != 0) {

@@ -88,8 +88,8 @@ impl Local {
     ///
     /// # Safety
     /// The plan's console registers are mapped where it says, with their whole page.
-    pub const unsafe fn new(plan: &Plan<'static>) -> Self {
-        let first = plan.header().uart_va.wrapping_sub(uart::bytes_before(plan.uart()));
+    pub unsafe fn new(plan: &Plan<'static>) -> Self {
+        let first = plan.console().va.wrapping_sub(uart::bytes_before(plan.uart()));
         Self {
             // SAFETY: the caller vouches for the mapping; the driver of the plan's kind stays in the page.
             uart: Uart::new(plan.uart(), unsafe { Window::new(first) }),
@@ -102,8 +102,8 @@ impl Local {
 
 /// Switches the UART on; for the boot core, once.
 pub fn init(core: &CoreState) {
-    let header = core.plan.header();
-    local(core).uart.configure(Rate::from_plan(header.uart_clock_hz, header.uart_baud));
+    let console = core.plan.console();
+    local(core).uart.configure(Rate::from_plan(console.clock_hz, console.baud));
 }
 
 /// Has the UART interrupt when something is typed.

@@ -141,7 +141,7 @@ unsafe fn set_up(index: u16, plan: Plan<'static>) -> &'static CoreState {
     // for the rest. Each slot once, and all of them.
     unsafe {
         let core = percpu::init(index, plan);
-        let controller = Controller::new(plan.header(), plan.gic());
+        let controller = Controller::new(&plan);
         let guest = core.assignment.filter(|_| board_check::has_planned_gic(&plan));
         core.put::<slot::VirtualGic>(guest.and_then(|assignment| Guest::new(&plan, &controller, assignment, index)));
         core.put::<slot::Gic>(controller);
@@ -189,9 +189,9 @@ fn start_by_psci(index: usize, other: &CoreRecord, entry: u64) -> Result<(), Ref
 /// What all cores do alike. `deadline` is the boot core's, who watches that all others arrive.
 fn join(core: &'static CoreState, deadline: Option<Instant>) -> ! {
     let record = core.plan.cores().get(usize::from(core.index));
-    let (header, own) = (core.plan.header(), core.area().shared::<slot::Mailbox>());
+    let own = core.area().shared::<slot::Mailbox>();
     // SAFETY: this core's record, in the plan that the controller was made from.
-    match record.map(|record| unsafe { controller(core).init_core(header, record, own) }) {
+    match record.map(|record| unsafe { controller(core).init_core(&core.plan, record, own) }) {
         Some(Ok(ipi_word)) => gic::publish(core, ipi_word),
         Some(Err(error)) => {
             board_check::report_gic(core.index, error);

@@ -5,6 +5,8 @@
 
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
+use crate::DeviceRecord;
+
 /// Offset of the boot block in the image, in bytes: the length of the arm64 Image header.
 pub const OFFSET: usize = 64;
 /// `SEPTBOOT`, little-endian.
@@ -17,11 +19,7 @@ pub struct BootBlock {
     /// [`MAGIC`].
     pub magic: u64,
     /// [`crate::record::VERSION`].
-    pub version: u32,
-    /// [`crate::UartKind`] of the console, for the stub's own messages.
-    pub uart_kind: u32,
-    /// The console's registers.
-    pub uart: u64,
+    pub version: u64,
     /// Where the image's first byte must lie; the stub moves the image there.
     pub load: u64,
     /// Bytes of the image file, to be moved.
@@ -42,6 +40,8 @@ pub struct BootBlock {
     pub tcr: u64,
     /// MAIR_EL2.
     pub mair: u64,
+    /// The plan's record of the console, for the stub's own messages.
+    pub console: DeviceRecord,
     /// [`crate::seal()`] of all the fields above.
     pub seal: u64,
 }
@@ -71,4 +71,4 @@ pub fn el2_seal(image: &[u8]) -> u64 {
     words.fold(crate::seal::SEED, |seal, (_, word)| crate::seal::step(seal, u64::from_le_bytes(*word)))
 }
 
-const _: () = assert!(size_of::<BootBlock>() == 112);
+const _: () = assert!(size_of::<BootBlock>() == 160);

@@ -4,12 +4,13 @@ use core::fmt;
 
 use zerocopy::{FromBytes, Immutable, KnownLayout};
 
+use crate::UartKind;
 use crate::affinity::VCPUS_MAX;
 use crate::frames;
 use crate::record::{
-    CoreRecord, CoreStart, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, MAGIC, NO_PARTITION, OWNER_BOARD,
-    OWNER_EL2, PartitionRecord, PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
-    Text, UartKind, VERSION,
+    CoreRecord, CoreStart, DeviceKind, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, MAGIC, NO_PARTITION,
+    OWNER_BOARD, OWNER_EL2, PartitionRecord, PlanHeader, PowerControl, RamRecord, RegionKind, RegionRecord,
+    SegmentRecord, Slice, Text, VERSION,
 };
 
 /// INTIDs of shared peripheral interrupts.
@@ -125,6 +126,8 @@ impl<'a> Plan<'a> {
         }
         let plan_bytes = usize::try_from(header.plan_bytes).map_err(|_| PlanError::Length)?;
         let bytes = bytes.get(..plan_bytes).ok_or(PlanError::Length)?;
+        let (console, power) = (header.device(DeviceKind::Uart), header.device(DeviceKind::Power));
+        is_spi_or_none(console.intid).ok_or(PlanError::Code("device.intid"))?;
         let plan = Self {
             header,
             cores: array(bytes, header.cores, "cores")?,
@@ -138,8 +141,8 @@ impl<'a> Plan<'a> {
             bytes,
             gic: GicVersion::from_code(header.gic).ok_or(PlanError::Code("gic"))?,
             core_start: CoreStart::from_code(header.core_start).ok_or(PlanError::Code("core_start"))?,
-            power_control: PowerControl::from_code(header.power_control).ok_or(PlanError::Code("power_control"))?,
-            uart: UartKind::from_code(header.uart_kind).ok_or(PlanError::Code("uart_kind"))?,
+            power_control: PowerControl::from_code(power.driver).ok_or(PlanError::Code("device.driver"))?,
+            uart: UartKind::from_code(console.driver).ok_or(PlanError::Code("device.driver"))?,
         };
         plan.check()?;
         Ok(plan)
@@ -164,7 +167,6 @@ impl<'a> Plan<'a> {
         check_text(self.bytes, header.config, "config")?;
         check_text(self.bytes, header.exception, "exception")?;
         check_range(header.load_pa, header.memory_bytes, "memory_bytes")?;
-        is_spi_or_none(header.uart_intid.into()).ok_or(PlanError::Code("uart_intid"))?;
         (header.pa_range <= 5).then_some(()).ok_or(PlanError::Code("pa_range"))
     }
 
@@ -222,6 +224,11 @@ impl<'a> Plan<'a> {
         self.power_control
     }
 
+    /// The UART that carries the log.
+    pub fn console(&self) -> &'a DeviceRecord {
+        self.device(DeviceKind::Uart)
+    }
+
     /// The console's kind.
     pub const fn uart(&self) -> UartKind {
         self.uart
@@ -247,12 +254,14 @@ impl<'a> Plan<'a> {
         self.ram
     }
 
-    /// The board's devices that EL2 drives, and GICV. Read here and not by [`Plan::parse`], as EL2 has no use for them.
-    ///
-    /// # Errors
-    /// [`PlanError::Slice`] where they are no array.
-    pub fn devices(&self) -> Result<&'a [DeviceRecord], PlanError> {
-        array(self.bytes, self.header.devices, "devices")
+    /// The device of `kind`; [`DeviceRecord::NONE`] where there is none.
+    pub fn device(&self, kind: DeviceKind) -> &'a DeviceRecord {
+        self.header.device(kind)
+    }
+
+    /// All devices that there are: those that EL2 drives, and GICV.
+    pub fn devices(&self) -> impl Iterator<Item = &'a DeviceRecord> + Clone + use<'a> {
+        self.header.devices.iter().filter(|device| **device != DeviceRecord::NONE)
     }
 
     /// The board's name.

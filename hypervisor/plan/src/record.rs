@@ -48,6 +48,9 @@ macro_rules! coded {
         pub enum $name { $($(#[$vdoc])* $variant,)* }
 
         impl $name {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
             /// The number that stands for it in a plan.
             pub const fn code(self) -> u8 {
                 match self { $(Self::$variant => $code,)* }
@@ -82,31 +85,31 @@ coded! {
     }
 }
 coded! {
-    /// The console UART's kind.
-    UartKind {
-        /// Arm PL011.
-        Pl011 = 1,
-        /// NXP i.MX UART.
-        Imx = 2,
-        /// BCM2835 auxiliary (mini) UART; the address is that of AUX_MU_IO_REG.
-        Bcm2835Aux = 3,
-    }
-}
-coded! {
     /// How the board is switched off or reset.
     PowerControl {
         /// There is no way: EL2 says so and parks.
         None = 0,
         /// PSCI SYSTEM_OFF and SYSTEM_RESET by SMC.
         PsciSmc = 1,
-        /// The BCM2835-family power-management block's watchdog at [`PlanHeader::power_va`].
+        /// The watchdog of the BCM2835 family's power-management block.
         Bcm2835Pm = 2,
+    }
+}
+
+impl PowerControl {
+    /// Bytes of its registers up to the end of the last that EL2 uses; 0 where it has none.
+    pub const fn bytes(self) -> u64 {
+        match self {
+            Self::None | Self::PsciSmc => 0,
+            // PM_WDOG (Linux, bcm2835_wdt.c).
+            Self::Bcm2835Pm => 0x28,
+        }
     }
 }
 coded! {
     /// What EL2 drives, and GICV, which it hands to partitions.
     DeviceKind {
-        /// The console UART, of [`PlanHeader::uart_kind`].
+        /// The console UART.
         Uart = 1,
         /// GICD.
         Gicd = 2,
@@ -114,12 +117,21 @@ coded! {
         Gicc = 3,
         /// GICH (GICv2).
         Gich = 4,
-        /// GICR of all cores (GICv3), in [`PlanHeader::gicr_slots`] pieces.
+        /// GICR of all cores (GICv3), in pieces of [`GICR_BYTES`](crate::frames::GICR_BYTES) that EL2 finds
+        /// [`GICR_STRIDE`](crate::space::GICR_STRIDE) bytes apart: each core looks for its own by its affinity, because cores
+        /// need not be in redistributor order, nor all in use (IHI 0069H 12.11, GICR_TYPER).
         Gicr = 5,
-        /// Registers of the power control.
+        /// The power control, where there is one; firmware's has no registers.
         Power = 6,
         /// GICV (GICv2): Stage-2 maps it, EL2 does not.
         Gicv = 7,
+    }
+}
+
+impl DeviceKind {
+    /// Its index in [`PlanHeader::devices`].
+    pub const fn place(self) -> usize {
+        (self.code() as usize).wrapping_sub(1)
     }
 }
 coded! {
@@ -225,25 +237,8 @@ pub struct PlanHeader {
     pub tcr: u64,
     /// MAIR_EL2.
     pub mair: u64,
-    /// Console registers.
-    pub uart_va: u64,
-    /// GICD.
-    pub gicd_va: u64,
-    /// GICC (GICv2 only, else 0).
-    pub gicc_va: u64,
-    /// GICH (GICv2 only, else 0).
-    pub gich_va: u64,
-    /// Registers of `power_control`, or 0.
-    pub power_va: u64,
-    /// The first of `gicr_slots` pieces of GICR, [`space::GICR_STRIDE`](crate::space::GICR_STRIDE) bytes apart (GICv3 only,
-    /// else 0).
-    pub gicr_va: u64,
     /// The counter's frequency in Hz that the board must have, or 0 where it may vary.
     pub counter_hz: u32,
-    /// The console UART's input clock in Hz, or 0 where firmware has set the rate.
-    pub uart_clock_hz: u32,
-    /// The console's rate in bit/s, or 0 where firmware has set it.
-    pub uart_baud: u32,
     /// Bits 0 to 2: the granules that every core must have, in the order 4k, 16k, 64k, because some table uses them.
     pub granules: u8,
     /// The PARange encoding that every core must reach (0 to 5).
@@ -252,15 +247,6 @@ pub struct PlanHeader {
     pub gic: u8,
     /// [`CoreStart`].
     pub core_start: u8,
-    /// [`PowerControl`].
-    pub power_control: u8,
-    /// [`UartKind`].
-    pub uart_kind: u8,
-    /// The console UART's INTID, or 0 where a partition has it, or the UART has none: then nothing can be typed.
-    pub uart_intid: u16,
-    /// Pieces of GICR, as long as a redistributor without virtual LPIs: each core finds its own by its affinity, because
-    /// cores need not be in redistributor order, nor all in use (IHI 0069H 12.11, GICR_TYPER).
-    pub gicr_slots: u32,
     /// The seal of EL2's own bytes ([`crate::boot::el2_seal`]), for readers on the host.
     pub el2_seal: u64,
     /// The board's name.
@@ -281,12 +267,21 @@ pub struct PlanHeader {
     pub segments: Slice,
     /// [`RamRecord`]s: the boot root's view of RAM.
     pub ram: Slice,
-    /// [`DeviceRecord`]s: the UART, GICD, GICC and GICH or GICR, the power control, GICV, as far as they exist.
-    pub devices: Slice,
     /// u32 words: the partitions' interrupt ownership.
     pub interrupts: Slice,
     /// [`EmulatedRecord`]s: what EL2 emulates for the partitions.
     pub emulated: Slice,
+    /// The devices, each in the place of its kind ([`PlanHeader::device`]); [`DeviceRecord::NONE`] where there is none.
+    pub devices: [DeviceRecord; DeviceKind::ALL.len()],
+}
+
+impl PlanHeader {
+    /// The device of `kind`: in the header and without a search, as EL2 has little room for code.
+    #[inline]
+    pub fn device(&self, kind: DeviceKind) -> &DeviceRecord {
+        const NONE: &DeviceRecord = &DeviceRecord::NONE;
+        self.devices.get(kind.place()).unwrap_or(NONE)
+    }
 }
 
 /// One core of the board.
@@ -428,8 +423,7 @@ pub struct RamRecord {
     pub size: u64,
 }
 
-/// A device of the board that EL2 drives, or GICV. The host holds every address of a device in the plan and in the tables
-/// against these records; EL2 itself does not read them.
+/// A device of the board that EL2 drives, or GICV: all that EL2, the boot stub and the proof know of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
 #[repr(C)]
 pub struct DeviceRecord {
@@ -439,19 +433,59 @@ pub struct DeviceRecord {
     pub pa: u64,
     /// Bytes of its registers.
     pub bytes: u64,
-    /// The INTID by which the board's UART interrupts, an SPI; 0 where it has none, and for everything else.
+    /// The INTID by which the UART interrupts EL2, an SPI; 0 where it has none, or a partition has that: then nothing can
+    /// be typed. 0 for everything else, like the next three.
     pub intid: u32,
+    /// The UART's input clock in Hz, or 0 where firmware has set the rate.
+    pub clock_hz: u32,
+    /// The UART's rate in bit/s, or 0 where firmware has set it.
+    pub baud: u32,
+    /// How the boot stub sends a byte to the UART.
+    pub port: UartPort,
     /// [`DeviceKind`].
     pub kind: u8,
+    /// Which driver: a [`UartKind`](crate::UartKind) or a [`PowerControl`]; 0 for the interrupt controller's frames.
+    pub driver: u8,
     /// Zero.
-    pub reserved: [u8; 3],
+    pub reserved: [u8; 6],
 }
 
-const _: () = assert!(size_of::<PlanHeader>() == 256);
+impl DeviceRecord {
+    /// No device.
+    pub const NONE: Self = Self {
+        va: 0,
+        pa: 0,
+        bytes: 0,
+        intid: 0,
+        clock_hz: 0,
+        baud: 0,
+        port: UartPort { data: 0, status: 0, mask: 0, ready: 0 },
+        kind: 0,
+        driver: 0,
+        reserved: [0; 6],
+    };
+}
+
+/// How to send a byte to a UART without its driver: wait until the status register, masked, is `ready`; then write the
+/// data register. Both are words.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromBytes, IntoBytes, KnownLayout, Immutable)]
+#[repr(C)]
+pub struct UartPort {
+    /// Bytes from the UART's first register to its data register.
+    pub data: u16,
+    /// Bytes to its status register.
+    pub status: u16,
+    /// The status bits that tell whether the transmit FIFO takes a byte.
+    pub mask: u32,
+    /// What they are when it does.
+    pub ready: u32,
+}
+
+const _: () = assert!(size_of::<PlanHeader>() == 184 + DeviceKind::ALL.len() * size_of::<DeviceRecord>());
 const _: () = assert!(size_of::<CoreRecord>() == 32);
 const _: () = assert!(size_of::<PartitionRecord>() == 128);
 const _: () = assert!(size_of::<EmulatedRecord>() == 24);
 const _: () = assert!(size_of::<RegionRecord>() == 40);
 const _: () = assert!(size_of::<SegmentRecord>() == 56);
 const _: () = assert!(size_of::<RamRecord>() == 24);
-const _: () = assert!(size_of::<DeviceRecord>() == 32);
+const _: () = assert!(size_of::<DeviceRecord>() == 56);

@@ -8,8 +8,8 @@ use septum_plan::affinity::VCPUS_MAX;
 use septum_plan::frames::Frame;
 use septum_plan::record::{MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION};
 use septum_plan::{
-    CoreRecord, EmulatedKind, EmulatedRecord, PartitionRecord, Plan, PlanError, PlanHeader, RamRecord, RegionRecord,
-    SegmentRecord, Slice, Text,
+    CoreRecord, DeviceKind, DeviceRecord, EmulatedKind, EmulatedRecord, PartitionRecord, Plan, PlanError, PlanHeader,
+    RamRecord, RegionRecord, SegmentRecord, Slice, Text,
 };
 use zerocopy::IntoBytes;
 
@@ -43,6 +43,7 @@ fn plan() -> Bytes {
     let text = |offset: usize, length| Text { offset: (STRINGS + offset) as u32, length };
     let array = |offset: usize, count| Slice { offset: offset as u32, count };
     let of = |offset, count| Slice { offset, count };
+    let device = |kind: DeviceKind| DeviceRecord { kind: kind.code(), driver: 1, ..DeviceRecord::NONE };
     let header = PlanHeader {
         magic: MAGIC,
         version: VERSION,
@@ -54,8 +55,6 @@ fn plan() -> Bytes {
         pa_range: 2,
         gic: 3,
         core_start: 2,
-        power_control: 1,
-        uart_kind: 1,
         board: text(0, 4),
         config: text(4, 9),
         cores: array(CORES, 3),
@@ -64,6 +63,7 @@ fn plan() -> Bytes {
         segments: array(SEGMENTS, 2),
         ram: array(RAM, 1),
         interrupts: array(INTERRUPTS, 4),
+        devices: DeviceKind::ALL.iter().map(|kind| device(*kind)).collect::<Vec<_>>().try_into().unwrap(),
         emulated: array(EMULATED, 2),
         vcpus: array(VCPUS, 2),
         ..PlanHeader::default()
@@ -169,9 +169,6 @@ fn every_corrupted_field_of_the_header_is_named() {
         (with(offset_of!(PlanHeader, pa_range), 6_u8), Code("pa_range")),
         (with(offset_of!(PlanHeader, gic), 1_u8), Code("gic")),
         (with(offset_of!(PlanHeader, core_start), 99_u8), Code("core_start")),
-        (with(offset_of!(PlanHeader, power_control), 99_u8), Code("power_control")),
-        (with(offset_of!(PlanHeader, uart_kind), 0_u8), Code("uart_kind")),
-        (with(offset_of!(PlanHeader, uart_intid), 1020_u16), Code("uart_intid")),
         (with(offset_of!(PlanHeader, board), Text { offset: u32::MAX, length: u32::MAX }), String("board")),
         (with(offset_of!(PlanHeader, config), Text { offset: PAGE as u32, length: 1 }), String("config")),
         (with(offset_of!(PlanHeader, cores), far), Array("cores")),
@@ -201,7 +198,13 @@ fn every_corrupted_field_of_a_record_is_named() {
     let region = |field| REGIONS + size_of::<RegionRecord>() + field;
     let segment = |field| SEGMENTS + size_of::<SegmentRecord>() + field;
     let emulated = |field| EMULATED + size_of::<EmulatedRecord>() + field;
+    let device =
+        |kind: DeviceKind, field| offset_of!(PlanHeader, devices) + kind.place() * size_of::<DeviceRecord>() + field;
+    let console = |field| device(DeviceKind::Uart, field);
     let cases = [
+        (with(console(offset_of!(DeviceRecord, driver)), 0_u8), Code("device.driver")),
+        (with(console(offset_of!(DeviceRecord, intid)), 1020_u32), Code("device.intid")),
+        (with(device(DeviceKind::Power, offset_of!(DeviceRecord, driver)), 99_u8), Code("device.driver")),
         (with(core(offset_of!(CoreRecord, partition)), 2_u16), Index("core.partition")),
         (with(core(offset_of!(CoreRecord, vcpu)), 1_u16), Index("core.vcpu")),
         (with(VCPUS, 3_u16), Index("vcpus")),

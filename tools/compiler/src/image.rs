@@ -125,7 +125,7 @@ impl<'a> Draft<'a> {
         check_load(&system.board)?;
         let mut needs = needs(system, &el2)?;
         let seals = per_segment(system, |segment| septum_plan::seal(&segment.bytes));
-        let devices = Devices::new(&system.board, &system.console)?;
+        let devices = Devices::new(system)?;
         let (layout, space) = (Layout::default(), El2Space::default());
         let mut draft = Self { system, el2, seals, devices, layout, space };
         loop {
@@ -178,9 +178,7 @@ impl<'a> Draft<'a> {
         let sealed = self.layout.plan as usize..(self.layout.plan + self.layout.sealed_bytes) as usize;
         let block = BootBlock {
             magic: boot::MAGIC,
-            version: record::VERSION,
-            uart_kind: u32::from(self.system.console.kind.code()),
-            uart: self.devices.uart_pa,
+            version: record::VERSION.into(),
             load,
             image_bytes: self.layout.file_bytes,
             memory_bytes: self.layout.memory_bytes,
@@ -191,6 +189,7 @@ impl<'a> Draft<'a> {
             run_root: regime.run_root,
             tcr: regime.tcr,
             mair: regime.mair,
+            console: self.devices.console(),
             seal: 0,
         };
         put(bytes, boot::OFFSET as u64, block.sealed().as_bytes());

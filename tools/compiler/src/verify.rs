@@ -16,7 +16,7 @@ mod segments;
 mod sharing;
 mod violation;
 
-use septum_plan::{DeviceRecord, Plan, RegionKind};
+use septum_plan::{Plan, RegionKind};
 use septum_stage2::PaRange;
 use septum_stage2::walk::TableBytes;
 
@@ -72,7 +72,6 @@ pub struct Verified {
 struct Context<'a> {
     reader: &'a Reader<'a>,
     plan: Plan<'a>,
-    devices: &'a [DeviceRecord],
     tables: TableBytes<'a>,
     pa_range: PaRange,
 }
@@ -122,7 +121,7 @@ fn context<'a>(reader: &'a Reader<'a>) -> Result<Context<'a>, ImageError> {
     let plan = reader.plan()?;
     let tables = reader.tables(plan.header());
     let pa_range = PaRange::from_field(plan.header().pa_range).ok_or(ImageError::PaRange)?;
-    Ok(Context { reader, plan, devices: plan.devices()?, tables, pa_range })
+    Ok(Context { reader, plan, tables, pa_range })
 }
 
 fn examine(context: &Context<'_>) -> (Verified, Findings) {
@@ -188,7 +187,7 @@ fn check_boot_block(context: &Context<'_>, findings: &mut Findings) {
         ("the run root", block.run_root == header.run_root),
         ("TCR_EL2", block.tcr == header.tcr),
         ("MAIR_EL2", block.mair == header.mair),
-        ("the console's kind", block.uart_kind == u32::from(header.uart_kind)),
+        ("the console", block.console == *context.plan.console()),
     ];
     for (fact, _) in facts.iter().filter(|(_, agree)| !agree) {
         findings.add(Violation::BootBlock(fact));

@@ -15,7 +15,7 @@ use septum_compiler::inspect::inspect;
 use septum_compiler::system::System;
 use septum_compiler::verify::verify;
 use septum_plan::frames::Frame;
-use septum_plan::{BootBlock, EmulatedKind, PartitionRecord, PlanHeader, boot};
+use septum_plan::{BootBlock, DeviceKind, DeviceRecord, EmulatedKind, PartitionRecord, PlanHeader, boot};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// What [`verify`] says against the image of the system for GICv3, or with `v2` for GICv2, as `change` makes it.
@@ -131,12 +131,13 @@ fn no_bit_of_what_boot_block_and_header_both_say_goes_unnoticed() {
         (offset_of!(BootBlock, run_root), offset_of!(PlanHeader, run_root), 64),
         (offset_of!(BootBlock, tcr), offset_of!(PlanHeader, tcr), 64),
         (offset_of!(BootBlock, mair), offset_of!(PlanHeader, mair), 64),
-        (offset_of!(BootBlock, uart_kind), offset_of!(PlanHeader, uart_kind), 8),
+        (offset_of!(BootBlock, console), offset_of!(PlanHeader, devices), 8 * size_of::<DeviceRecord>()),
     ];
     for system in support::systems() {
         let mut forged = Forged::new(&system);
         let shown = inspect(forged.image()).unwrap();
         let header = forged.places().iter().find(|place| place.record == "header").unwrap().byte;
+        assert_eq!(DeviceKind::Uart.place(), 0, "the console is the first device");
         for (block, plan, bits) in facts {
             for bit in 0..bits {
                 let flip = |forged: &mut Forged| {

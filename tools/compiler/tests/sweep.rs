@@ -17,7 +17,8 @@ use septum_compiler::image;
 use septum_compiler::inspect::inspect;
 use septum_compiler::system::{self, CONSOLE_IPA, System};
 use septum_compiler::verify::verify;
-use septum_plan::{PlanHeader, space};
+use septum_plan::frames::GICR_BYTES;
+use septum_plan::{DeviceKind, DeviceRecord, PlanHeader, space};
 
 /// Which bits of a byte are flipped.
 type Bits = fn(byte: usize) -> std::ops::Range<usize>;
@@ -100,14 +101,44 @@ fn refusal(system: &System, change: impl FnOnce(&mut PlanHeader)) -> String {
 #[test]
 fn one_devices_address_in_anothers_place_is_refused() {
     let [v3, v2] = systems();
-    let shifted = refusal(&v3, |header| header.gicr_va += 0x1_0000);
-    assert!(shifted.contains("the header's GICR is not the record's"), "{shifted}");
-    let shorter = refusal(&v3, |header| (header.gicr_va, header.gicr_slots) = (header.gicr_va + space::GICR_STRIDE, 3));
-    assert!(shorter.contains("the header's pieces of GICR are not the record's"), "{shorter}");
-    let distributor = refusal(&v3, |header| header.gicd_va = header.gicr_va);
-    assert!(distributor.contains("the header's GICD is not the record's"), "{distributor}");
-    let interface = refusal(&v2, |header| header.gich_va = header.gicc_va);
-    assert!(interface.contains("the header's GICH is not the record's"), "{interface}");
+    let place = DeviceKind::place;
+    let swapped = |system, one: DeviceKind, other: DeviceKind| {
+        refusal(system, |PlanHeader { devices, .. }| {
+            let va = devices[place(one)].va;
+            devices[place(one)].va = std::mem::replace(&mut devices[place(other)].va, va);
+        })
+    };
+    let unmapped = "is not mapped as a device of EL2";
+    let distributor = swapped(&v3, DeviceKind::Gicd, DeviceKind::Gicr);
+    assert!(distributor.contains(unmapped), "{distributor}");
+    let interface = swapped(&v2, DeviceKind::Gich, DeviceKind::Gicc);
+    assert!(interface.contains(unmapped), "{interface}");
+    let shifted = refusal(&v3, |header| header.devices[place(DeviceKind::Gicr)].va += 0x1_0000);
+    assert!(shifted.contains(unmapped), "{shifted}");
+    let shorter = refusal(&v3, |header| {
+        let gicr = &mut header.devices[place(DeviceKind::Gicr)];
+        (gicr.va, gicr.pa, gicr.bytes) = (gicr.va + space::GICR_STRIDE, gicr.pa + GICR_BYTES, 3 * GICR_BYTES);
+    });
+    assert!(shorter.contains("is shorter than its registers"), "{shorter}");
+}
+
+/// Records of which each is right, but not for this plan, or not in this place.
+#[test]
+fn a_device_that_the_plan_cannot_have_is_refused() {
+    type Change = fn(&mut PlanHeader);
+    let cases: [(usize, Change, &str); 7] = [
+        (0, |h| h.devices[5].driver = 2, "the device of kind 6 has no bytes"),
+        (0, |h| h.devices[5] = DeviceRecord { kind: 6, ..h.devices[1] }, "the device of kind 6 has no driver"),
+        (0, |h| h.devices.swap(1, 4), "the device of kind 2 is of another"),
+        (0, |h| h.devices[1].baud = 1, "the device of kind 2 has what only a UART has"),
+        (0, |h| h.devices[6] = DeviceRecord { kind: 7, va: 0, ..h.devices[1] }, "are not those of its interrupt"),
+        (1, |h| h.devices[6] = DeviceRecord::NONE, "are not those of its interrupt"),
+        (1, |h| h.devices[4] = DeviceRecord { kind: 5, ..h.devices[1] }, "are not those of its interrupt"),
+    ];
+    for (system, change, expected) in cases {
+        let found = refusal(&systems()[system], change);
+        assert!(found.contains(expected), "{expected}: {found}");
+    }
 }
 
 /// No address or length of a device, however large, makes [`verify`] panic or take long.

@@ -14,7 +14,7 @@ use septum_compiler::el2_elf::El2;
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::system::{self, Region, System};
 use septum_compiler::verify::{self, VerifyError, Violation, verify};
-use septum_plan::{BootBlock, CoreRecord, PlanHeader, RegionKind, SegmentRecord, boot, space};
+use septum_plan::{BootBlock, CoreRecord, DeviceKind, PlanHeader, RegionKind, SegmentRecord, boot, space};
 use septum_stage2::walk::TablePage;
 use septum_stage2::{Access, Ipa, Pa};
 use zerocopy::{FromBytes, IntoBytes};
@@ -250,7 +250,7 @@ fn the_log_uarts_interrupt_is_nobody_elses_and_the_configurations() {
     let [system, _] = support::systems();
     let owned = system.partitions[2].interrupts[0];
     let change = |plan: &mut [u8], mut header: PlanHeader| {
-        header.uart_intid = owned as u16;
+        header.devices[DeviceKind::Uart.place()].intid = owned;
         plan[..size_of::<PlanHeader>()].copy_from_slice(header.as_bytes());
     };
     let found = found_in_plan(&system, change);
@@ -358,8 +358,11 @@ fn an_image_of_another_configuration_is_not_proved() {
     );
     assert_eq!(
         changed(|s| log_uart(s).interrupts.clear()),
-        "board: image and configuration disagree about the console's interrupt; \
-         board: image and configuration disagree about the devices"
+        "board: image and configuration disagree about the console's interrupt"
+    );
+    assert_eq!(
+        changed(|s| log_uart(s).registers[0].size += 0x1000),
+        "board: image and configuration disagree about the devices"
     );
     assert_eq!(changed(|s| s.board.ram[0].size += 0x1000), "board: image and configuration disagree about the RAM");
 }

@@ -5,6 +5,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read as _, Write};
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -12,8 +13,9 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use septum_plan::frames::GICR_BYTES;
 use septum_plan::refusal::{PREFIX, Refusal};
-use septum_plan::{BootBlock, CoreRecord, CoreStart, PlanHeader, boot, space};
+use septum_plan::{BootBlock, CoreRecord, CoreStart, DeviceKind, PlanHeader, boot, space};
 use zerocopy::{FromBytes, IntoBytes};
 
 /// Longest that EL2 may take to say it: a guard against a board that hangs, not a measure of time.
@@ -242,7 +244,7 @@ fn an_image_that_is_not_at_a_page_is_refused() {
 fn damage_to_the_boot_block_is_refused() {
     let Built { image, el2 } = build("virt-hello");
     // One bit in the load address, one in the seal itself.
-    for byte in [boot::OFFSET + 24, boot::OFFSET + size_of::<BootBlock>() - 1] {
+    for byte in [boot::OFFSET + offset_of!(BootBlock, load), boot::OFFSET + size_of::<BootBlock>() - 1] {
         let mut damaged = image.clone();
         damaged[byte] ^= 0x10;
         Machine::start(&VIRT, &el2, &damaged, Start::Kernel).refuses(Refusal::B04);
@@ -426,7 +428,7 @@ fn a_counter_of_another_rate_than_the_board_files_is_refused() {
 fn a_core_without_a_redistributor_is_refused() {
     let Built { mut image, el2 } = build("virt-hello");
     // The redistributors of the first three cores only.
-    change_header(&mut image, |header| header.gicr_slots = 3);
+    change_header(&mut image, |header| header.devices[DeviceKind::Gicr.place()].bytes = 3 * GICR_BYTES);
     let said = Machine::start(&VIRT, &el2, &image, Start::Kernel).refuses(Refusal::G02);
     assert!(said.contains("core 3: G02 interrupt controller: no redistributor has this core's affinity"), "{said}");
 }

@@ -2,9 +2,12 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::mem::offset_of;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+
+use septum_plan::{BootBlock, boot};
 
 /// A shipped configuration: one of those that need no fetched guest.
 const GOOD: &str = "configs/virt-hello.toml";
@@ -266,10 +269,12 @@ fn word(image: &[u8], offset: usize) -> usize {
 fn an_image_with_a_flipped_bit_in_plan_or_tables_is_refused() {
     let out = built("damaged");
     let bytes = fs::read(out.join("septum.img")).unwrap();
-    // BootBlock, 64 bytes into the file: `load` at 24, `plan` at 48, `sealed_bytes` at 56.
-    let (load, plan, sealed) = (word(&bytes, 64 + 24), word(&bytes, 64 + 48), word(&bytes, 64 + 56));
-    let first = plan - load;
-    for place in [64, 64 + 24, first, first + sealed / 2, first + sealed - 1] {
+    let field = |offset| word(&bytes, boot::OFFSET + offset);
+    let first = field(offset_of!(BootBlock, plan)) - field(offset_of!(BootBlock, load));
+    let sealed = field(offset_of!(BootBlock, sealed_bytes));
+    for place in
+        [boot::OFFSET, boot::OFFSET + offset_of!(BootBlock, load), first, first + sealed / 2, first + sealed - 1]
+    {
         let mut damaged = bytes.clone();
         damaged[place] ^= 4;
         let path = out.join("damaged.img");

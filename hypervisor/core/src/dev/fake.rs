@@ -14,6 +14,7 @@ pub struct Block {
     words: RefCell<HashMap<u32, u32>>,
     /// All writes so far, in order.
     pub writes: RefCell<Vec<Write>>,
+    used: Cell<u32>,
     /// Offset, value and times: so often, reads at the offset still answer the value before they answer what was set.
     pub sticky: Cell<(u32, u32, u32)>,
 }
@@ -35,6 +36,15 @@ impl Block {
         self.writes.borrow().iter().filter_map(word).collect()
     }
 
+    /// Where the last of the words ends that were read or written.
+    pub const fn end(&self) -> u32 {
+        self.used.get()
+    }
+
+    fn reach(&self, end: u32) {
+        self.used.set(self.used.get().max(end));
+    }
+
     /// The last value that was written at `offset`.
     pub fn last(&self, offset: u32) -> Option<u64> {
         self.writes.borrow().iter().rev().find(|write| write.0 == offset).map(|write| write.2)
@@ -43,6 +53,7 @@ impl Block {
 
 impl Mmio for &Block {
     fn read(&self, offset: u32) -> u32 {
+        self.reach(offset + 4);
         let (sticky, value, times) = self.sticky.get();
         if sticky == offset && times > 0 {
             self.sticky.set((sticky, value, times - 1));
@@ -52,6 +63,7 @@ impl Mmio for &Block {
     }
 
     fn write(&self, offset: u32, value: u32) {
+        self.reach(offset + 4);
         self.writes.borrow_mut().push((offset, 4, value.into()));
     }
 

@@ -1,12 +1,10 @@
-//! The UART that carries the log: three kinds behind one type, never waiting by themselves.
+//! The UART that carries the log: all kinds behind one type, never waiting by themselves.
+//!
+//! A new one is a row in [`septum_plan::uart`] and a file here with the functions that [`Uart`] has.
 
 mod bcm2835_aux;
 mod imx;
 mod pl011;
-
-pub use bcm2835_aux::Bcm2835Aux;
-pub use imx::Imx;
-pub use pl011::Pl011;
 
 use septum_plan::UartKind;
 
@@ -35,94 +33,84 @@ impl Rate {
     }
 }
 
-/// The log's UART.
-#[derive(Clone, Copy, Debug)]
-pub enum Uart<R> {
-    /// Arm PL011.
-    Pl011(Pl011<R>),
-    /// NXP i.MX UART.
-    Imx(Imx<R>),
-    /// BCM2835 auxiliary (mini) UART.
-    Bcm2835Aux(Bcm2835Aux<R>),
+macro_rules! drivers {
+    ($($(#[$doc:meta])* $kind:ident = $code:literal, $driver:ident $facts:tt)*) => {
+        $(pub use $driver::$kind;)*
+
+        /// The log's UART.
+        #[derive(Clone, Copy, Debug)]
+        pub enum Uart<R> { $($(#[$doc])* $kind($kind<R>),)* }
+
+        impl<R: Mmio> Uart<R> {
+            /// The driver for `kind`. The registers begin [`bytes_before`] the plan's address.
+            pub const fn new(kind: UartKind, registers: R) -> Self {
+                match kind { $(UartKind::$kind => Self::$kind($kind::new(registers)),)* }
+            }
+
+            /// Switches the transmitter on, 8 data bits, no parity, and sets the rate if there is one to set.
+            pub fn configure(&self, rate: Option<Rate>) {
+                match self { $(Self::$kind(uart) => uart.configure(rate),)* }
+            }
+
+            /// Whether the transmit FIFO takes a byte now.
+            pub fn can_send(&self) -> bool {
+                match self { $(Self::$kind(uart) => uart.can_send(),)* }
+            }
+
+            /// Puts a byte into the transmit FIFO; only after [`Uart::can_send`].
+            pub fn send(&self, byte: u8) {
+                match self { $(Self::$kind(uart) => uart.send(byte),)* }
+            }
+
+            /// Has the UART interrupt when something is received.
+            pub fn listen(&self) {
+                match self { $(Self::$kind(uart) => uart.listen(),)* }
+            }
+
+            /// The next byte received, if there is one; when there is none left, the interrupt falls.
+            pub fn receive(&self) -> Option<u8> {
+                match self { $(Self::$kind(uart) => uart.receive(),)* }
+            }
+
+            /// Whether the last bit has left.
+            pub fn is_idle(&self) -> bool {
+                match self { $(Self::$kind(uart) => uart.is_idle(),)* }
+            }
+        }
+    };
 }
+septum_plan::uarts!(drivers);
 
-impl<R: Mmio> Uart<R> {
-    /// The driver for `kind`. They begin [`bytes_before`] the plan's address.
-    pub const fn new(kind: UartKind, registers: R) -> Self {
-        match kind {
-            UartKind::Pl011 => Self::Pl011(Pl011::new(registers)),
-            UartKind::Imx => Self::Imx(Imx::new(registers)),
-            UartKind::Bcm2835Aux => Self::Bcm2835Aux(Bcm2835Aux::new(registers)),
-        }
-    }
-
-    /// Switches the transmitter on, 8 data bits, no parity, and sets the rate if there is one to set.
-    pub fn configure(&self, rate: Option<Rate>) {
-        match self {
-            Self::Pl011(uart) => uart.configure(rate),
-            Self::Imx(uart) => uart.configure(rate),
-            Self::Bcm2835Aux(uart) => uart.configure(rate),
-        }
-    }
-
-    /// Whether the transmit FIFO takes a byte now.
-    pub fn can_send(&self) -> bool {
-        match self {
-            Self::Pl011(uart) => uart.can_send(),
-            Self::Imx(uart) => uart.can_send(),
-            Self::Bcm2835Aux(uart) => uart.can_send(),
-        }
-    }
-
-    /// Puts a byte into the transmit FIFO; only after [`Uart::can_send`].
-    pub fn send(&self, byte: u8) {
-        match self {
-            Self::Pl011(uart) => uart.send(byte),
-            Self::Imx(uart) => uart.send(byte),
-            Self::Bcm2835Aux(uart) => uart.send(byte),
-        }
-    }
-
-    /// Has the UART interrupt when something is received.
-    pub fn listen(&self) {
-        match self {
-            Self::Pl011(uart) => uart.listen(),
-            Self::Imx(uart) => uart.listen(),
-            Self::Bcm2835Aux(uart) => uart.listen(),
-        }
-    }
-
-    /// The next byte received, if there is one; when there is none left, the interrupt falls.
-    pub fn receive(&self) -> Option<u8> {
-        match self {
-            Self::Pl011(uart) => uart.receive(),
-            Self::Imx(uart) => uart.receive(),
-            Self::Bcm2835Aux(uart) => uart.receive(),
-        }
-    }
-
-    /// Whether the last bit has left.
-    pub fn is_idle(&self) -> bool {
-        match self {
-            Self::Pl011(uart) => uart.is_idle(),
-            Self::Imx(uart) => uart.is_idle(),
-            Self::Bcm2835Aux(uart) => uart.is_idle(),
-        }
-    }
-}
-
-/// How far in front of a plan's console address the registers begin that the driver for `kind` uses, in bytes: the
-/// mini-UART needs AUX_ENABLES, which lies in front of its own registers.
+/// How far in front of a plan's console address the registers begin that the driver for `kind` uses, in bytes.
 pub const fn bytes_before(kind: UartKind) -> u64 {
-    match kind {
-        UartKind::Pl011 | UartKind::Imx => 0,
-        UartKind::Bcm2835Aux => 0x40,
-    }
+    kind.facts().bytes_before
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dev::fake::Block;
+
+    /// A row's bytes are what the checker demands of boards, and its port is what the boot stub writes to.
+    #[test]
+    fn each_row_says_what_its_driver_does() {
+        for kind in UartKind::ALL {
+            let (fake, facts) = (Block::default(), kind.facts());
+            let uart = Uart::new(*kind, &fake);
+            uart.configure(Some(Rate { clock_hz: 48_000_000, baud: 115_200 }));
+            uart.listen();
+            uart.receive();
+            let _ = (uart.can_send(), uart.is_idle());
+            uart.send(b'x');
+            let sent = facts.bytes_before + u64::from(facts.port.data);
+            assert_eq!(fake.words_written().last(), Some(&(sent as u32, u32::from(b'x'))), "{kind:?}");
+            // A PL011's UARTICR is written only where firmware has left an interrupt behind an empty FIFO.
+            fake.set(0x18, 1 << 4);
+            uart.listen();
+            assert_eq!(u64::from(fake.end()), facts.bytes_before + facts.bytes, "{kind:?}");
+            assert!(u64::from(facts.port.status) + 4 <= facts.bytes, "{kind:?}");
+        }
+    }
 
     #[test]
     fn a_divisor_is_rounded_to_the_nearest() {

@@ -2,8 +2,8 @@
 
 use septum_plan::record::{MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION};
 use septum_plan::{
-    CoreRecord, CoreStart, GicVersion, PartitionRecord, Plan, PlanHeader, PowerControl, RegionKind, RegionRecord,
-    Slice, Text, UartKind,
+    CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, PartitionRecord, Plan, PlanHeader, RegionKind,
+    RegionRecord, Slice, Text, UartKind,
 };
 use zerocopy::IntoBytes;
 
@@ -27,6 +27,10 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
     let header_bytes = size_of::<PlanHeader>() as u32;
     let regions_at = header_bytes + size_of_val(&cores) as u32;
     let partitions_at = regions_at + size_of_val(&regions) as u32;
+    let (kind, driver) = (DeviceKind::Uart.code(), UartKind::Pl011.code());
+    let console = DeviceRecord { kind, driver, ..DeviceRecord::NONE };
+    let mut devices = [DeviceRecord::NONE; DeviceKind::ALL.len()];
+    devices[DeviceKind::Uart.place()] = console;
     let none = Slice { offset: header_bytes, count: 0 };
     let mut header = PlanHeader {
         magic: MAGIC,
@@ -36,8 +40,6 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
         sealed_bytes: 4096,
         gic: GicVersion::V3.code(),
         core_start: CoreStart::None.code(),
-        power_control: PowerControl::None.code(),
-        uart_kind: UartKind::Pl011.code(),
         cores: Slice { offset: header_bytes, count: 2 },
         regions: Slice { offset: regions_at, count: regions.len() as u32 },
         partitions: Slice { offset: partitions_at, count: 1 },
@@ -46,6 +48,7 @@ pub fn with_plan(change: impl FnOnce(&mut PlanHeader), test: impl FnOnce(&Plan<'
         ram: none,
         interrupts: none,
         emulated: none,
+        devices,
         ..Default::default()
     };
     change(&mut header);

@@ -32,7 +32,9 @@ const _: () = assert!(matches!(size_of::<BootBlock>().checked_sub(offset_of!(Boo
 pub mod operands {
     pub use core::mem::offset_of;
 
-    pub use septum_plan::{BootBlock, CoreRecord, PlanHeader, Slice, UartKind, boot, record, seal, space};
+    pub use septum_plan::{
+        BootBlock, CoreRecord, DeviceRecord, PlanHeader, Slice, UartPort, boot, record, seal, space,
+    };
 
     pub use super::{FIRST_STACK_TOP, HCR_BOOT, MPIDR_AFFINITY, SCTLR_CACHED, SCTLR_OFF, SCTLR_ON};
 }
@@ -51,6 +53,8 @@ macro_rules! assemble {
         mod stub {
             use crate::arch::boot::operands::*;
 
+            const PORT: usize = offset_of!(BootBlock, console) + offset_of!(DeviceRecord, port);
+
             core::arch::global_asm!(
                 concat!(".macro text_prefix\n.asciz \"\\r\\nseptum: ", septum_plan::refusal_prefix!(), "\"\n.endm"),
                 $crate::arch::boot::text!(B01),
@@ -67,8 +71,11 @@ macro_rules! assemble {
                 BLOCK_COVERED = const offset_of!(BootBlock, seal),
                 BLOCK_MAGIC = const offset_of!(BootBlock, magic),
                 BLOCK_VERSION = const offset_of!(BootBlock, version),
-                BLOCK_UART_KIND = const offset_of!(BootBlock, uart_kind),
-                BLOCK_UART = const offset_of!(BootBlock, uart),
+                BLOCK_CONSOLE = const offset_of!(BootBlock, console) + offset_of!(DeviceRecord, pa),
+                BLOCK_PORT_DATA = const PORT + offset_of!(UartPort, data),
+                BLOCK_PORT_STATUS = const PORT + offset_of!(UartPort, status),
+                BLOCK_PORT_MASK = const PORT + offset_of!(UartPort, mask),
+                BLOCK_PORT_READY = const PORT + offset_of!(UartPort, ready),
                 BLOCK_LOAD = const offset_of!(BootBlock, load),
                 BLOCK_IMAGE_BYTES = const offset_of!(BootBlock, image_bytes),
                 BLOCK_PLAN = const offset_of!(BootBlock, plan),
@@ -96,9 +103,6 @@ macro_rules! assemble {
                 MPIDR_AFFINITY = const MPIDR_AFFINITY,
                 FIRST_STACK_TOP = const FIRST_STACK_TOP,
                 CORE_STRIDE_SHIFT = const space::CORE_STRIDE.trailing_zeros(),
-                UART_PL011 = const UartKind::Pl011.code(),
-                UART_IMX = const UartKind::Imx.code(),
-                UART_BCM2835_AUX = const UartKind::Bcm2835Aux.code(),
                 PRIMARY = sym super::$primary,
                 SECONDARY = sym super::$secondary,
             );

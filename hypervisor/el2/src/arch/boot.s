@@ -45,8 +45,8 @@ boot_primary:
     ldr     x1, boot_magic
     cmp     x0, x1
     b.ne    boot_refuse_block
-    ldr     w0, [x21, #{BLOCK_VERSION}]
-    cmp     w0, #{VERSION}
+    ldr     x0, [x21, #{BLOCK_VERSION}]
+    cmp     x0, #{VERSION}
     b.ne    boot_refuse_version
 
     // Firmware that hands over with its cache off has cleaned the image to the PoC (booting.rst); one that leaves it on
@@ -305,32 +305,25 @@ boot_park:
     wfi
     b       boot_park
 
-// The console that the boot block names: x2 its data register, x3 its status register, w4 the status bits that say
-// "full"; then the prefix of all refusals. Parks where there is no such console. Clobbers x0, x1, x6, x7, x9.
+// The console that the boot block names: x2 its data register, x3 its status register, whose bits w4 are w10 when it
+// takes a byte; then the prefix of all refusals. Clobbers x0, x1, x6, x7, x9.
 boot_console:
     mov     x9, x30
-    ldr     w0, [x21, #{BLOCK_UART_KIND}]
-    ldr     x1, [x21, #{BLOCK_UART}]
-    mov     x2, x1                  // PL011: UARTDR
-    add     x3, x1, #0x18           // UARTFR.TXFF
-    mov     w4, #(1 << 5)
-    cmp     w0, #{UART_PL011}
-    b.eq    1f
-    add     x3, x1, #0x24           // BCM2835 auxiliary: AUX_MU_IO_REG, AUX_MU_STAT_REG: transmit FIFO is full
-    cmp     w0, #{UART_BCM2835_AUX}
-    b.eq    1f
-    add     x2, x1, #0x40           // i.MX: UTXD
-    add     x3, x1, #0xb4           // UTS.TXFULL
-    mov     w4, #(1 << 4)
-    cmp     w0, #{UART_IMX}
-    b.ne    boot_park
-1:  adr     x0, boot_prefix
+    ldr     x1, [x21, #{BLOCK_CONSOLE}]
+    ldrh    w2, [x21, #{BLOCK_PORT_DATA}]
+    add     x2, x1, x2
+    ldrh    w3, [x21, #{BLOCK_PORT_STATUS}]
+    add     x3, x1, x3
+    ldr     w4, [x21, #{BLOCK_PORT_MASK}]
+    ldr     w10, [x21, #{BLOCK_PORT_READY}]
+    adr     x0, boot_prefix
     bl      boot_print
     br      x9
 
-// Zero-terminated text at x0 to the data register x2 whenever the bits w4 of the status register x3 are clear.
+// Zero-terminated text at x0 to the data register x2 whenever the status register x3 says so.
 1:  ldr     w7, [x3]
-    tst     w7, w4
+    and     w7, w7, w4
+    cmp     w7, w10
     b.ne    1b
     str     w6, [x2]
 boot_print:
@@ -397,7 +390,8 @@ boot_print_number:
     add     x6, x6, #'0'
     csel    x6, x6, x7, lo
 2:  ldr     w7, [x3]
-    tst     w7, w4
+    and     w7, w7, w4
+    cmp     w7, w10
     b.ne    2b
     str     w6, [x2]
     subs    x8, x8, #4

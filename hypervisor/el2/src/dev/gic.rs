@@ -5,7 +5,7 @@ use core::sync::atomic::Ordering::Relaxed;
 use embassy_time::{Duration, Instant};
 use septum_core::dev::gic::{self, CpuInterface, GicError, distributor, offset, v2, v3};
 use septum_core::vdev::gic::state::Mailbox;
-use septum_plan::{CoreRecord, GicVersion, PlanHeader, space};
+use septum_plan::{CoreRecord, DeviceKind, GicVersion, Plan, frames, space};
 
 use crate::arch::gic_registers::{self, SystemInterface};
 use crate::arch::mmio::Window;
@@ -43,18 +43,18 @@ pub fn controller(core: &CoreState) -> &Controller {
 const _: () = assert!(space::DEVICES_VA_END <= 1 << 32);
 
 impl Controller {
-    /// The controller of a plan with this `header`.
+    /// The controller of `plan`.
     ///
     /// # Safety
-    /// The plan is the one that this EL2's tables were compiled with, so that its `*_va` are mapped as it says.
-    pub unsafe fn new(header: &PlanHeader, version: GicVersion) -> Self {
+    /// The plan is the one that this EL2's tables were compiled with, so that its devices are mapped as it says.
+    pub unsafe fn new(plan: &Plan<'_>) -> Self {
         // SAFETY: the caller's promise; the compiler maps GICD, GICC and GICH whole.
-        let frame = |va| unsafe { Window::new(va) };
-        let gicd = frame(header.gicd_va);
-        match version {
+        let frame = |kind| unsafe { Window::new(plan.device(kind).va) };
+        let gicd = frame(DeviceKind::Gicd);
+        match plan.gic() {
             GicVersion::V2 => {
-                let interface = v2::Interface { gicd, gicc: frame(header.gicc_va) };
-                Self::V2 { interface, gich: frame(header.gich_va) }
+                let interface = v2::Interface { gicd, gicc: frame(DeviceKind::Gicc) };
+                Self::V2 { interface, gich: frame(DeviceKind::Gich) }
             }
             GicVersion::V3 => Self::V3 { gicd },
         }
@@ -87,8 +87,8 @@ impl Controller {
     /// Any [`GicError`]: this core cannot run a partition.
     ///
     /// # Safety
-    /// `header` is the one that [`Controller::new`] was given, `core` the calling core's record in the same plan.
-    pub unsafe fn init_core(&self, header: &PlanHeader, core: &CoreRecord, own: &Mailbox) -> Result<u64, GicError> {
+    /// `plan` is the one that [`Controller::new`] was given, `core` the calling core's record in it.
+    pub unsafe fn init_core(&self, plan: &Plan<'_>, core: &CoreRecord, own: &Mailbox) -> Result<u64, GicError> {
         match self {
             Self::V2 { interface, gich } => {
                 v2::reset_virtual_interface(gich);
@@ -97,9 +97,11 @@ impl Controller {
                 Ok(v2::ipi_word(bit))
             }
             Self::V3 { .. } => {
-                let va = |slot: u32| header.gicr_va.wrapping_add(u64::from(slot).wrapping_mul(space::GICR_STRIDE));
+                let all = plan.device(DeviceKind::Gicr);
+                let va = |slot: u32| all.va.wrapping_add(u64::from(slot).wrapping_mul(space::GICR_STRIDE));
+                let slots = (all.bytes / frames::GICR_BYTES) as u32;
                 // SAFETY: the caller's promise; the compiler maps each of these pieces of GICR, whole, in every root.
-                let gicr = v3::find(header.gicr_slots, |slot| unsafe { Window::new(va(slot)) }, core.mpidr)?;
+                let gicr = v3::find(slots, |slot| unsafe { Window::new(va(slot)) }, core.mpidr)?;
                 v3::init_core(&gicr)?;
                 own.interface.store((gicr.va() as u32).wrapping_add(offset::GICR_SGI_FRAME), Relaxed);
                 SystemInterface.init_core()?;

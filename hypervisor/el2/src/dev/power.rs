@@ -1,7 +1,7 @@
 //! Switching the board off.
 
 use septum_core::dev::Mmio;
-use septum_plan::{Plan, PowerControl};
+use septum_plan::{DeviceKind, Plan, PowerControl};
 
 use crate::arch::mmio::Window;
 use crate::arch::{cpu, smc};
@@ -30,7 +30,7 @@ mod bcm2835 {
 pub fn off(plan: &Plan<'_>) -> ! {
     match plan.power_control() {
         PowerControl::PsciSmc => smc::system_off(),
-        PowerControl::Bcm2835Pm => bcm2835_off(plan.header().power_va),
+        PowerControl::Bcm2835Pm => bcm2835_off(plan.device(DeviceKind::Power).va),
         PowerControl::None => {}
     }
     cpu::park()
@@ -39,7 +39,7 @@ pub fn off(plan: &Plan<'_>) -> ! {
 /// Halts by a reset into the boot ROM, which finds the partition number 63 and stays there.
 fn bcm2835_off(va: u64) {
     use bcm2835::{PASSWORD, RSTC, RSTC_CONFIGURATION, RSTC_FULL_RESET, RSTS, RSTS_HALT, TIMEOUT, WDOG};
-    // SAFETY: with this kind of power control the compiler maps the block's registers at `power_va`, in every root.
+    // SAFETY: with this kind of power control the compiler maps the block's registers at `va`, in every root.
     let registers = unsafe { Window::new(va) };
     let status = registers.read(RSTS) | PASSWORD | RSTS_HALT;
     registers.write(RSTS, status);

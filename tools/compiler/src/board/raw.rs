@@ -443,6 +443,13 @@ impl Words for PowerControl {
 }
 
 impl Words for UartKind {
-    const WORDS: &'static [(&'static str, Self)] =
-        &[("pl011", Self::Pl011), ("imx", Self::Imx), ("bcm2835-aux", Self::Bcm2835Aux)];
+    const WORDS: &'static [(&'static str, Self)] = &{
+        let mut words = [("", Self::ALL[0]); Self::ALL.len()];
+        let mut index = 0;
+        while index < words.len() {
+            words[index] = (Self::ALL[index].facts().name, Self::ALL[index]);
+            index += 1;
+        }
+        words
+    };
 }

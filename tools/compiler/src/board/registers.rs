@@ -1,6 +1,6 @@
 //! Whether EL2 can drive the registers that a board gives it: the interrupt controller's, the UARTs', the power control's.
 
-use septum_plan::{GicVersion, PowerControl, UartKind, frames, space};
+use septum_plan::{GicVersion, frames, space};
 
 use super::raw::{Raw, RawDevice};
 use crate::problem::show;
@@ -19,11 +19,6 @@ const REDISTRIBUTORS_BYTES_MAX: u64 = HALF / space::GICR_STRIDE * REDISTRIBUTOR_
 const BLOCK_BYTES_MAX: u64 = HALF / 8;
 /// Alignment of registers that are read and written as words, in bytes.
 const WORD: u64 = 4;
-/// Bytes of the BCM2835's power-management block up to PM_WDOG, the last that EL2 writes (Linux, bcm2835_wdt.c).
-const BCM2835_PM_BYTES: u64 = 0x28;
-
-/// Bytes of an auxiliary block in front of its mini-UART's registers (BCM2711 ARM Peripherals 2.2).
-const AUX_ENABLES_BYTES: u64 = 0x40;
 /// Bytes of the pages in which EL2 maps its devices.
 const PAGE: u64 = 0x1000;
 
@@ -129,7 +124,7 @@ fn check_alignment(key: &str, range: Spanned<Range>, alignment: u64, problems: &
 
 fn check_power(raw: &Raw, problems: &mut Problems) {
     let power = &raw.power;
-    let driven = power.method.value == PowerControl::Bcm2835Pm;
+    let driven = power.method.value.bytes() != 0;
     match power.registers {
         None if driven => {
             let problem = Problem::new(Code::BoardRegisters, power.method.span, "the power control has no `registers`");
@@ -139,7 +134,7 @@ fn check_power(raw: &Raw, problems: &mut Problems) {
             let problem = Problem::new(Code::BoardRegisters, registers.span, "this power control has no `registers`");
             problems.add(problem.label(power.method.span, "as of its method"));
         }
-        Some(registers) => check_block("the power control", registers, BCM2835_PM_BYTES, problems),
+        Some(registers) => check_block("the power control", registers, power.method.value.bytes(), problems),
         None => {}
     }
 }
@@ -151,24 +146,13 @@ fn check_uart(device: &RawDevice, problems: &mut Problems) {
         problems.add(problem.here("`registers` is empty"));
         return;
     };
-    let kind = device.uart.as_ref().map(|uart| uart.kind);
-    check_block(&title, *first, kind.map_or(0, driven_bytes), problems);
-    if kind == Some(UartKind::Bcm2835Aux) && first.value.at % PAGE < AUX_ENABLES_BYTES {
+    let Some(facts) = device.uart.as_ref().map(|uart| uart.kind.facts()) else { return };
+    check_block(&title, *first, facts.bytes, problems);
+    if first.value.at % PAGE < facts.bytes_before {
         let message = format!("{title}'s registers begin where their page does");
-        let problem = Problem::new(Code::BoardRegisters, first.span, message);
-        problems.add(problem.here("EL2 uses AUX_ENABLES too, 0x3c in front of them, on the same page"));
-    }
-}
-
-/// Bytes from a UART's first register to the end of the last that EL2's driver uses.
-const fn driven_bytes(kind: UartKind) -> u64 {
-    match kind {
-        // UARTICR (DDI 0183G 3.2).
-        UartKind::Pl011 => 0x48,
-        // UTS (IMX8MPRM).
-        UartKind::Imx => 0xb8,
-        // AUX_MU_BAUD_REG, from AUX_MU_IO_REG (BCM2711 ARM Peripherals 2.2).
-        UartKind::Bcm2835Aux => 0x2c,
+        let before =
+            format!("EL2 uses {} bytes in front of them, too, on the same page", show::address(facts.bytes_before));
+        problems.add(Problem::new(Code::BoardRegisters, first.span, message).here(before));
     }
 }
 

@@ -15,7 +15,7 @@ use septum_plan::record::{
 };
 use septum_plan::{
     CoreRecord, DeviceKind, DeviceRecord, EmulatedKind, EmulatedRecord, GicVersion, PartitionRecord, Plan, PlanHeader,
-    RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
+    PowerControl, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice, Text,
 };
 
 use crate::el2_elf::PAGE;
@@ -49,8 +49,8 @@ pub(crate) fn check(plan: &Plan<'_>, bytes: &[u8]) -> Checked {
     plan.cores().iter().enumerate().try_for_each(|(index, core)| check_core(index, core))?;
     plan.partitions().iter().try_for_each(|partition| check_partition(plan, partition))?;
     check_regions(plan)?;
-    let devices = plan.devices().map_err(|error| error.to_string())?;
-    devices.iter().enumerate().try_for_each(|(index, device)| check_device(index, device))
+    let devices = DeviceKind::ALL.iter().map(|kind| (*kind, plan.device(*kind)));
+    devices.into_iter().try_for_each(|(kind, device)| check_device(kind, device))
 }
 
 fn must(holds: bool, what: impl FnOnce() -> String) -> Checked {
@@ -59,13 +59,12 @@ fn must(holds: bool, what: impl FnOnce() -> String) -> Checked {
 
 /// Arrays follow each other; where the last one ends.
 fn check_arrays(header: &PlanHeader) -> Result<usize, String> {
-    let arrays: [(&str, Slice, usize); 9] = [
+    let arrays: [(&str, Slice, usize); 8] = [
         ("cores", header.cores, size_of::<CoreRecord>()),
         ("partitions", header.partitions, size_of::<PartitionRecord>()),
         ("regions", header.regions, size_of::<RegionRecord>()),
         ("segments", header.segments, size_of::<SegmentRecord>()),
         ("ram", header.ram, size_of::<RamRecord>()),
-        ("devices", header.devices, size_of::<DeviceRecord>()),
         ("emulated", header.emulated, size_of::<EmulatedRecord>()),
         ("interrupts", header.interrupts, size_of::<u32>()),
         ("vcpus", header.vcpus, size_of::<u16>()),
@@ -240,11 +239,21 @@ fn has_foreign_form(region: &RegionRecord) -> bool {
     region.access & !rights == 0 && region.ipa == NO_ADDRESS && region.line == 0
 }
 
-fn check_device(index: usize, device: &DeviceRecord) -> Checked {
-    let kind = DeviceKind::from_code(device.kind).ok_or_else(|| format!("device {index} is of unknown kind"))?;
-    let ends = |first: u64| first.checked_add(device.bytes).is_some_and(|end| end <= ADDRESS_END);
-    let ends = ends(device.pa) && ends(device.va);
-    must(device.reserved == [0; 3], || format!("device {index} has reserved bits"))?;
-    must(ends && device.bytes != 0, || format!("device {index} has no bytes, or ends behind all addresses"))?;
-    must(device.intid == 0 || kind == DeviceKind::Uart, || format!("device {index} is no UART and has an interrupt"))
+/// A device is there or not, in the place of its kind; each has registers but firmware's power control; only a UART has
+/// what only a UART can have.
+fn check_device(kind: DeviceKind, device: &DeviceRecord) -> Checked {
+    if *device == DeviceRecord::NONE {
+        return Ok(());
+    }
+    let wrong = |what: &str| format!("the device of kind {} {what}", kind.code());
+    let DeviceRecord { va, pa, bytes, driver, .. } = *device;
+    must(device.kind == kind.code() && device.reserved == [0; 6], || wrong("is of another, or has reserved bits"))?;
+    let ends = |first: u64| first.checked_add(bytes).is_some_and(|end| end <= ADDRESS_END);
+    let firmware = kind == DeviceKind::Power && driver == PowerControl::PsciSmc.code();
+    let placed = if firmware { (va, pa, bytes) == (0, 0, 0) } else { bytes != 0 && ends(pa) && ends(va) };
+    must(placed, || wrong("has no bytes, or ends behind all addresses"))?;
+    let driver = if kind == DeviceKind::Power { driver } else { 0 };
+    let plain = DeviceRecord { va, pa, bytes, driver, kind: kind.code(), ..DeviceRecord::NONE };
+    must(kind == DeviceKind::Uart || *device == plain, || wrong("has what only a UART has"))?;
+    must(kind != DeviceKind::Power || driver != PowerControl::None.code(), || wrong("has no driver"))
 }

@@ -27,7 +27,7 @@ pub enum ImageError {
     #[error("it was made by another version of Septum: {found}, this is {expected}", expected = record::VERSION)]
     Version {
         /// The image's.
-        found: u32,
+        found: u64,
     },
     /// The boot block's seal is wrong.
     #[error("its boot block is damaged (seal)")]
@@ -122,7 +122,7 @@ fn block(image: &[u8]) -> Result<BootBlock, ImageError> {
     if block.magic != boot::MAGIC {
         return Err(ImageError::BootBlock);
     }
-    if block.version != record::VERSION {
+    if block.version != u64::from(record::VERSION) {
         return Err(ImageError::Version { found: block.version });
     }
     if block.seal != block.own_seal() {

@@ -6,8 +6,8 @@ use septum_plan::record::{
     ACCESS_BUS_MASTER, MAGIC, NO_ADDRESS, NO_PARTITION, OWNER_BOARD, OWNER_EL2, VERSION, access_bits, flag,
 };
 use septum_plan::{
-    CoreRecord, DeviceRecord, EmulatedRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord,
-    SegmentRecord, Slice, Text,
+    CoreRecord, EmulatedRecord, PartitionRecord, PlanHeader, RamRecord, RegionKind, RegionRecord, SegmentRecord, Slice,
+    Text,
 };
 use septum_stage2::{Access, Granule, Ipa, Pa};
 use zerocopy::{Immutable, IntoBytes};
@@ -74,7 +74,6 @@ struct Records {
     regions: Vec<RegionRecord>,
     segments: Vec<SegmentRecord>,
     ram: Vec<RamRecord>,
-    devices: Vec<DeviceRecord>,
     emulated: Vec<EmulatedRecord>,
     interrupts: Vec<u32>,
     vcpus: Vec<u16>,
@@ -85,7 +84,7 @@ impl Records {
     fn new(system: &System, decided: Decided<'_>) -> Self {
         let ram =
             decided.space.ram.iter().map(|ram| RamRecord { pa: ram.span.start.get(), va: ram.va, size: ram.span.size });
-        let mut records = Self { ram: ram.collect(), devices: decided.devices.records(), ..Self::default() };
+        let mut records = Self { ram: ram.collect(), ..Self::default() };
         records.strings.add(&system.board.name);
         records.strings.add(&system.config_name);
         records.strings.add(&exception(system));
@@ -214,7 +213,6 @@ impl Records {
             regions: array(&mut bytes, &self.regions),
             segments: array(&mut bytes, &self.segments),
             ram: array(&mut bytes, &self.ram),
-            devices: array(&mut bytes, &self.devices),
             emulated: array(&mut bytes, &self.emulated),
             interrupts: array(&mut bytes, &self.interrupts),
             vcpus: array(&mut bytes, &self.vcpus),
@@ -233,7 +231,6 @@ impl Records {
             + size_of_val(&*self.regions)
             + size_of_val(&*self.segments)
             + size_of_val(&*self.ram)
-            + size_of_val(&*self.devices)
             + size_of_val(&*self.emulated)
             + size_of_val(&*self.interrupts)
             + size_of_val(&*self.vcpus)
@@ -258,7 +255,7 @@ fn exception(system: &System) -> String {
 }
 
 fn header(system: &System, decided: Decided<'_>) -> PlanHeader {
-    let (board, devices, regime) = (&system.board, decided.devices, decided.regime);
+    let (board, regime) = (&system.board, decided.regime);
     PlanHeader {
         magic: MAGIC,
         version: VERSION,
@@ -270,24 +267,13 @@ fn header(system: &System, decided: Decided<'_>) -> PlanHeader {
         run_root: regime.run_root,
         tcr: regime.tcr,
         mair: regime.mair,
-        uart_va: devices.uart,
-        gicd_va: devices.gicd,
-        gicc_va: devices.gicc,
-        gich_va: devices.gich,
-        power_va: devices.power,
-        gicr_va: devices.gicr,
-        gicr_slots: devices.gicr_slots,
         counter_hz: board.counter_hz.unwrap_or(0),
-        uart_clock_hz: system.console.clock_hz.unwrap_or(0),
-        uart_baud: system.console.baud.unwrap_or(0),
         granules: granules(system),
         pa_range: board.pa_range.field(),
         gic: board.gic.version.code(),
         core_start: board.core_start.code(),
-        power_control: board.power.control.code(),
-        uart_kind: system.console.kind.code(),
-        uart_intid: system.log_interrupt().unwrap_or(0),
         el2_seal: decided.el2_seal,
+        devices: decided.devices.records,
         ..PlanHeader::default()
     }
 }

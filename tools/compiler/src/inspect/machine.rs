@@ -2,7 +2,7 @@
 
 use septum_plan::record::{NO_PARTITION, OWNER_EL2};
 use septum_plan::{
-    CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, Plan, PowerControl, RegionKind, RegionRecord, UartKind,
+    CoreRecord, CoreStart, DeviceKind, DeviceRecord, GicVersion, Plan, PowerControl, RegionKind, RegionRecord,
 };
 use serde::Serialize;
 
@@ -49,14 +49,14 @@ pub struct MachineView {
 /// The UART that carries the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UartView {
-    /// `pl011`, `imx` or `bcm2835-aux`.
+    /// As board files call it: `pl011`, `imx` or `bcm2835-aux`.
     pub kind: &'static str,
     /// Its input clock; 0 where firmware has set the rate.
     pub clock_hz: u32,
     /// Its rate in bit/s; 0 likewise.
     pub baud: u32,
     /// The INTID by which EL2 hears of typed bytes; 0 where it does not.
-    pub interrupt: u16,
+    pub interrupt: u32,
 }
 
 /// A core.
@@ -93,7 +93,7 @@ pub struct DeviceView {
     pub pa: u64,
     /// Bytes.
     pub size: u64,
-    /// The INTID by which the device interrupts; 0 where it does not.
+    /// The INTID by which the device interrupts EL2; 0 where it does not.
     pub interrupt: u32,
 }
 
@@ -142,24 +142,15 @@ pub(super) fn view(reader: &Reader<'_>, plan: &Plan<'_>) -> Result<MachineView, 
         uart: uart(plan),
         cores: plan.cores().iter().map(core).collect(),
         ram: plan.ram().iter().map(|ram| RamView { pa: ram.pa, size: ram.size }).collect(),
-        devices: plan.devices()?.iter().map(device).collect(),
+        devices: plan.devices().filter(|record| record.bytes != 0).map(device).collect(),
         el2: named(el2),
         board: named(board),
     })
 }
 
 fn uart(plan: &Plan<'_>) -> UartView {
-    let header = plan.header();
-    UartView {
-        kind: match plan.uart() {
-            UartKind::Pl011 => "pl011",
-            UartKind::Imx => "imx",
-            UartKind::Bcm2835Aux => "bcm2835-aux",
-        },
-        clock_hz: header.uart_clock_hz,
-        baud: header.uart_baud,
-        interrupt: header.uart_intid,
-    }
+    let DeviceRecord { clock_hz, baud, intid, .. } = *plan.console();
+    UartView { kind: plan.uart().facts().name, clock_hz, baud, interrupt: intid }
 }
 
 fn core(record: &CoreRecord) -> CoreView {

@@ -1,4 +1,4 @@
-//! EL2's devices: tables, regions, header and cores say of each what its record says, and its driver can use it.
+//! EL2's devices: tables, regions and cores say of each what its record says, and its driver can use it.
 //!
 //! A file alone cannot tell whether a record is the board's: `inspect` shows it, and [`super::prove`] compares it.
 
@@ -19,13 +19,12 @@ use crate::el2_elf::PAGE;
 
 /// Checks the records, and everything that says the same.
 pub(super) fn check(context: &Context<'_>, run: &Root<'_>, findings: &mut Findings) {
-    let mapped: Vec<_> = context.devices.iter().filter(|device| device.va != 0).copied().collect();
-    check_kinds(context, findings);
-    check_pointers(context, findings);
+    let mapped: Vec<_> = context.plan.devices().filter(|device| device.va != 0).copied().collect();
+    DeviceKind::ALL.iter().for_each(|kind| check_kind(context, *kind, findings));
     check_windows(run, &mapped, findings);
     check_regions(context, &mapped, findings);
     check_places(context, findings);
-    check_uart(context, findings);
+    check_console(context, findings);
     context.plan.partitions().iter().for_each(|partition| check_cpu_interface(context, partition, findings));
 }
 
@@ -74,56 +73,45 @@ fn pieces(device: &DeviceRecord) -> Vec<Reach> {
     (0..device.bytes.div_ceil(GICR_BYTES).min(MOST)).map(piece).collect()
 }
 
-/// Every device that the plan's interrupt controller and power control have, and no other; all but GICV are EL2's.
-fn check_kinds(context: &Context<'_>, findings: &mut Findings) {
-    let power = context.plan.power_control() == PowerControl::Bcm2835Pm;
-    let power = power.then_some((DeviceKind::Power, 1));
-    let mut expected = vec![(DeviceKind::Uart, 1), (DeviceKind::Gicd, gicd_bytes(context.plan.gic()))];
-    match context.plan.gic() {
-        GicVersion::V2 => {
-            expected.extend([(DeviceKind::Gicc, GICC_BYTES), (DeviceKind::Gich, GICH_BYTES)]);
-            expected.extend(power);
-            expected.push((DeviceKind::Gicv, GICC_BYTES));
-        }
-        GicVersion::V3 => {
-            expected.push((DeviceKind::Gicr, GICR_BYTES * context.plan.cores().len() as u64));
-            expected.extend(power);
-        }
-    }
-    let kinds = context.devices.iter().map(|device| DeviceKind::from_code(device.kind));
-    if !kinds.eq(expected.iter().map(|(kind, _)| Some(*kind))) {
-        findings.add(Violation::Facts("the devices are not those of its interrupt controller and power control"));
-    }
-    for (device, (kind, bytes)) in context.devices.iter().zip(expected) {
-        if device.bytes < bytes {
-            refuse(device, "is shorter than its registers", findings);
-        }
-        if (device.va == 0) != (kind == DeviceKind::Gicv) {
-            refuse(device, "is EL2's, and GICV is not", findings);
-        }
+/// Bytes of registers that the driver of `kind` uses; `None` where the plan's interrupt controller and power control have
+/// no such device.
+fn driven_bytes(context: &Context<'_>, kind: DeviceKind) -> Option<u64> {
+    let (plan, power) = (&context.plan, context.plan.power_control());
+    let v2 = plan.gic() == GicVersion::V2;
+    match kind {
+        DeviceKind::Uart => Some(plan.uart().facts().bytes),
+        DeviceKind::Gicd => Some(gicd_bytes(plan.gic())),
+        DeviceKind::Gicc | DeviceKind::Gicv => v2.then_some(GICC_BYTES),
+        DeviceKind::Gich => v2.then_some(GICH_BYTES),
+        DeviceKind::Gicr => (!v2).then_some(GICR_BYTES * plan.cores().len() as u64),
+        DeviceKind::Power => (power != PowerControl::None).then_some(power.bytes()),
     }
 }
 
-/// What EL2's drivers start from: header, boot block and cores lead to the records' registers.
-fn check_pointers(context: &Context<'_>, findings: &mut Findings) {
-    let (header, block) = (context.plan.header(), context.reader.block());
-    let of = |wanted| move |device: &&DeviceRecord| DeviceKind::from_code(device.kind) == Some(wanted);
-    let va = |kind| context.devices.iter().find(of(kind)).map_or(0, |device| device.va);
-    let mut pointers = vec![
-        (header.uart_va, va(DeviceKind::Uart), "the header's UART is not the record's"),
-        (header.gicd_va, va(DeviceKind::Gicd), "the header's GICD is not the record's"),
-        (header.gicc_va, va(DeviceKind::Gicc), "the header's GICC is not the record's"),
-        (header.gich_va, va(DeviceKind::Gich), "the header's GICH is not the record's"),
-        (header.gicr_va, va(DeviceKind::Gicr), "the header's GICR is not the record's"),
-        (header.power_va, va(DeviceKind::Power), "the header's power control is not the record's"),
-    ];
-    let uart = context.devices.iter().find(of(DeviceKind::Uart));
-    pointers.push((block.uart, uart.map_or(0, |uart| uart.pa), "the boot block's UART is not the record's"));
-    let gicr = context.devices.iter().find(of(DeviceKind::Gicr)).map_or(0, |gicr| gicr.bytes);
-    let slots = u64::from(header.gicr_slots) * GICR_BYTES;
-    pointers.push((slots, gicr, "the header's pieces of GICR are not the record's"));
-    for (.., what) in pointers.into_iter().filter(|(found, right, _)| found != right) {
-        findings.add(Violation::Facts(what));
+/// Every device that the plan's interrupt controller and power control have is there, and no other; all with registers but
+/// GICV are EL2's.
+fn check_kind(context: &Context<'_>, kind: DeviceKind, findings: &mut Findings) {
+    let (device, bytes) = (context.plan.device(kind), driven_bytes(context, kind));
+    if bytes.is_some() != (*device != DeviceRecord::NONE) {
+        findings.add(Violation::Facts("the devices are not those of its interrupt controller and power control"));
+    }
+    let Some(bytes) = bytes else { return };
+    if device.bytes < bytes || kind == DeviceKind::Gicr && !device.bytes.is_multiple_of(GICR_BYTES) {
+        refuse(device, "is shorter than its registers", findings);
+    }
+    if (device.va == 0) != (kind == DeviceKind::Gicv || bytes == 0) {
+        refuse(device, "is EL2's, and GICV is not", findings);
+    }
+}
+
+/// The boot stub sends bytes as the console's kind takes them, and what its driver uses is on its page.
+fn check_console(context: &Context<'_>, findings: &mut Findings) {
+    let (console, facts) = (context.plan.console(), context.plan.uart().facts());
+    if console.port != facts.port {
+        refuse(console, "is no UART of its kind", findings);
+    }
+    if console.pa % PAGE < facts.bytes_before {
+        refuse(console, "is not where such registers can be", findings);
     }
 }
 
@@ -169,7 +157,7 @@ fn check_regions(context: &Context<'_>, mapped: &[DeviceRecord], findings: &mut 
 fn check_places(context: &Context<'_>, findings: &mut Findings) {
     let limit = Range { start: 0, end: 1 << context.pa_range.bits() };
     let ram = super::facts::ram(context);
-    let mut devices: Vec<&DeviceRecord> = context.devices.iter().collect();
+    let mut devices: Vec<&DeviceRecord> = context.plan.devices().collect();
     devices.sort_by_key(|device| device.pa);
     for device in &devices {
         if device.va != 0 && device.va % PAGE != device.pa % PAGE {
@@ -198,18 +186,6 @@ fn alignment(context: &Context<'_>, device: &DeviceRecord) -> u64 {
     }
 }
 
-/// EL2 takes the log UART's interrupt exactly where it has one that no partition has.
-fn check_uart(context: &Context<'_>, findings: &mut Findings) {
-    let intid = context.devices.first().map_or(0, |uart| uart.intid);
-    let owned = |partition| context.plan.intids(partition).any(|owned| owned == intid);
-    let right = if context.plan.partitions().iter().any(owned) { 0 } else { intid };
-    if u32::from(context.plan.header().uart_intid) != right {
-        findings.add(Violation::Facts(
-            "the log UART's interrupt is not the one that its record and the partitions leave to EL2",
-        ));
-    }
-}
-
 /// A partition on GICv2, and no other, sees the whole of GICV where its CPU interface is, and nothing else there.
 fn check_cpu_interface(context: &Context<'_>, partition: &PartitionRecord, findings: &mut Findings) {
     let regions = context.plan.regions_of(partition);
@@ -224,9 +200,8 @@ fn check_cpu_interface(context: &Context<'_>, partition: &PartitionRecord, findi
 /// GICV's first register at the partition's address of GICC. The hardware behind it is banked by core, and no core belongs
 /// to two partitions.
 pub(super) fn is_cpu_interface(context: &Context<'_>, partition: &PartitionRecord, region: &RegionRecord) -> bool {
-    let gicv = context.devices.iter().find(|device| DeviceKind::from_code(device.kind) == Some(DeviceKind::Gicv));
-    let walker = Walker::new(partition.vtcr, partition.vttbr, context.pa_range);
-    let (Some(gicv), Ok(walker)) = (gicv, walker) else { return false };
+    let gicv = context.plan.device(DeviceKind::Gicv);
+    let Ok(walker) = Walker::new(partition.vtcr, partition.vttbr, context.pa_range) else { return false };
     let granule = walker.granule_bytes();
     let start = gicv.pa / granule * granule;
     let size = (gicv.bytes + (gicv.pa - start)).next_multiple_of(granule);
@@ -234,4 +209,5 @@ pub(super) fn is_cpu_interface(context: &Context<'_>, partition: &PartitionRecor
     RegionKind::from_code(region.kind) == Some(RegionKind::Device)
         && (region.pa, region.size) == (start, size)
         && seen == Some(gicv.pa - start)
+        && *gicv != DeviceRecord::NONE
 }

@@ -39,18 +39,16 @@ pub(super) fn compare(system: &System, el2: &El2, context: &Context<'_>, verifie
 
 fn board_facts(system: &System, context: &Context<'_>, verified: &Verified) -> Vec<(&'static str, bool)> {
     let (board, header, block) = (&system.board, context.plan.header(), context.reader.block());
-    let power = board.power.registers.map(|span| span.start.get());
     vec![
         ("the name", context.plan.board() == board.name && context.plan.config() == system.config_name),
         ("the load address", block.load == board.load.get()),
         ("the text offset", header::text_offset(context.reader.image()) == Some(header::text_offset_of(board))),
         ("EL2's memory", system.el2.start == board.load && block.memory_bytes <= system.el2.size),
         ("the PARange", header.pa_range == board.pa_range.field()),
-        ("the interrupt controller", context.plan.gic() == board.gic.version && gic_agrees(board, context, verified)),
+        ("the interrupt controller", context.plan.gic() == board.gic.version),
         ("the console", console_agrees(system, context)),
-        ("the console's interrupt", u32::from(header.uart_intid) == console_interrupt(system)),
+        ("the console's interrupt", context.plan.console().intid == console_interrupt(system)),
         ("the power control", context.plan.power_control() == board.power.control),
-        ("the power control's registers", device_pa(verified, header.power_va) == power),
         ("the counter's frequency", header.counter_hz == board.counter_hz.unwrap_or(0)),
         ("the way to start cores", context.plan.core_start() == board.core_start),
         ("the cores", cores_agree(board, context, verified)),
@@ -68,29 +66,11 @@ fn el2_agrees(el2: &El2, context: &Context<'_>) -> bool {
         && parts.eq(el2.parts.iter().map(|part| (part.offset, part.size, part.access)))
 }
 
-/// The physical address behind one of EL2's virtual ones; `None` for 0, which stands for "none".
-fn device_pa(verified: &Verified, va: u64) -> Option<u64> {
-    if va == 0 { None } else { verified.el2.run.pa_of(va) }
-}
-
-fn gic_agrees(board: &Board, context: &Context<'_>, verified: &Verified) -> bool {
-    let header = context.plan.header();
-    let start = |span: Option<PaSpan>| span.map(|span| span.start.get());
-    device_pa(verified, header.gicd_va) == Some(board.gic.distributor.start.get())
-        && (header.gicc_va == 0 || device_pa(verified, header.gicc_va) == start(board.gic.cpu_interface))
-        && (header.gich_va == 0 || device_pa(verified, header.gich_va) == start(board.gic.virtual_control))
-        && device_pa(verified, header.gicr_va) == start(board.gic.redistributors)
-        && u64::from(header.gicr_slots) == board.gic.redistributors.map_or(0, |all| all.size / GICR_BYTES)
-}
-
 fn console_agrees(system: &System, context: &Context<'_>) -> bool {
-    let device = system.board.devices.iter().find(|device| device.name == system.console.device);
-    let registers = device.and_then(|device| device.registers.first()).map(|span| span.start.get());
-    let header = context.plan.header();
+    let record = context.plan.console();
     context.plan.uart() == system.console.kind
-        && registers == Some(context.reader.block().uart)
-        && header.uart_clock_hz == system.console.clock_hz.unwrap_or(0)
-        && header.uart_baud == system.console.baud.unwrap_or(0)
+        && record.clock_hz == system.console.clock_hz.unwrap_or(0)
+        && record.baud == system.console.baud.unwrap_or(0)
 }
 
 /// The log UART's first interrupt, or 0 where it has none or some partition has that: several UARTs may share one.
@@ -110,26 +90,24 @@ fn cores_agree(board: &Board, context: &Context<'_>, verified: &Verified) -> boo
         })
 }
 
-/// Each device's record has the board's registers, and the UART's its interrupt.
+/// Each device's record has the board's registers.
 fn devices_agree(system: &System, context: &Context<'_>) -> bool {
     let (board, gic) = (&system.board, &system.board.gic);
-    let uart = board.devices.iter().find(|device| device.name == system.console.device);
-    let interrupt = uart.and_then(|device| device.interrupts.first()).copied().unwrap_or(0);
-    context.devices.iter().all(|record| {
-        let span = match DeviceKind::from_code(record.kind) {
-            Some(DeviceKind::Uart) => uart.and_then(|device| device.registers.first()).copied(),
-            Some(DeviceKind::Gicd) => Some(gic.distributor),
-            Some(DeviceKind::Gicc) => gic.cpu_interface,
-            Some(DeviceKind::Gich) => gic.virtual_control,
-            Some(DeviceKind::Gicv) => gic.virtual_cpu,
-            Some(DeviceKind::Power) => board.power.registers,
-            Some(DeviceKind::Gicr) => {
+    let console = board.devices.iter().find(|device| device.name == system.console.device);
+    DeviceKind::ALL.iter().all(|kind| {
+        let span = match kind {
+            DeviceKind::Uart => console.and_then(|device| device.registers.first()).copied(),
+            DeviceKind::Gicd => Some(gic.distributor),
+            DeviceKind::Gicc => gic.cpu_interface,
+            DeviceKind::Gich => gic.virtual_control,
+            DeviceKind::Gicv => gic.virtual_cpu,
+            DeviceKind::Power => board.power.registers,
+            DeviceKind::Gicr => {
                 gic.redistributors.map(|all| PaSpan { size: all.size / GICR_BYTES * GICR_BYTES, ..all })
             }
-            None => None,
         };
-        let intid = if DeviceKind::from_code(record.kind) == Some(DeviceKind::Uart) { interrupt } else { 0 };
-        record.intid == intid && span.is_some_and(|span| (record.pa, record.bytes) == (span.start.get(), span.size))
+        let record = context.plan.device(*kind);
+        (record.pa, record.bytes) == span.map_or((0, 0), |span| (span.start.get(), span.size))
     })
 }
 

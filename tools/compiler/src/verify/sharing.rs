@@ -179,7 +179,7 @@ fn check_affinities(context: &Context<'_>, findings: &mut Findings) {
 /// No SPI has two owners; the log UART's, where EL2 has it, is EL2's alone.
 fn check_interrupts(context: &Context<'_>, findings: &mut Findings) {
     let partitions = context.plan.partitions();
-    let uart = u32::from(context.plan.header().uart_intid);
+    let uart = context.plan.console().intid;
     let mut owners: BTreeMap<u32, usize> = BTreeMap::new();
     for (index, partition) in partitions.iter().enumerate() {
         for intid in context.plan.intids(partition) {

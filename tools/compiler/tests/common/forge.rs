@@ -1,6 +1,7 @@
 //! Images changed by hand, with every seal made right again: what a fault of the compiler, or a forger, could make.
 #![allow(dead_code, reason = "no test uses all of it")]
 
+use std::mem::offset_of;
 use std::ops::Range;
 
 use septum_compiler::image;
@@ -121,7 +122,9 @@ impl Forged {
         };
         add("Image header", 0, boot::OFFSET, 1);
         add("boot block", boot::OFFSET, size_of::<BootBlock>(), 1);
-        add("header", self.plan, size_of::<PlanHeader>(), 1);
+        let devices = offset_of!(PlanHeader, devices);
+        add("header", self.plan, devices, 1);
+        add("device", self.plan + devices, size_of::<DeviceRecord>(), header.devices.len());
         let mut array =
             |record, slice: Slice, size| add(record, self.plan + slice.offset as usize, size, slice.count as usize);
         array("core", header.cores, size_of::<CoreRecord>());
@@ -130,7 +133,6 @@ impl Forged {
         array("region", header.regions, size_of::<RegionRecord>());
         array("segment", header.segments, size_of::<SegmentRecord>());
         array("ram", header.ram, size_of::<RamRecord>());
-        array("device", header.devices, size_of::<DeviceRecord>());
         array("emulated", header.emulated, size_of::<EmulatedRecord>());
         array("interrupts", header.interrupts, size_of::<u32>());
         let records = places.iter().map(|place| place.byte + 1).max().unwrap_or(0);
@@ -138,7 +140,7 @@ impl Forged {
         let strings =
             (records..end).map(|byte| Place { record: "strings", index: 0, offset: byte - records, byte, bit: 0 });
         places.extend(strings);
-        let seals = [std::mem::offset_of!(BootBlock, sealed), std::mem::offset_of!(BootBlock, seal)];
+        let seals = [offset_of!(BootBlock, sealed), offset_of!(BootBlock, seal)];
         places.retain(|place| place.record != "boot block" || !seals.contains(&(place.offset & !7)));
         places
     }

@@ -1,8 +1,11 @@
 //! What `septum run` makes of a run: its end, its exit code, an image that is damaged.
 
 use std::fs;
+use std::mem::offset_of;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+
+use septum_plan::{BootBlock, boot};
 
 use super::case::{Case, tree};
 use super::console::u_boot_in_the_log;
@@ -32,8 +35,9 @@ fn run_damaged(config: &str, permille: usize) -> Output {
     let mut bytes = fs::read(&image).unwrap();
     let word =
         |offset: usize| usize::try_from(u64::from_le_bytes(bytes[offset..offset + 8].try_into().unwrap())).unwrap();
-    // BootBlock, 64 bytes into the file: `load` at 24, `plan` at 48, `sealed_bytes` at 56.
-    let place = word(64 + 48) - word(64 + 24) + (word(64 + 56) - 1) * permille / 1000;
+    let field = |offset| word(boot::OFFSET + offset);
+    let plan = field(offset_of!(BootBlock, plan)) - field(offset_of!(BootBlock, load));
+    let place = plan + (field(offset_of!(BootBlock, sealed_bytes)) - 1) * permille / 1000;
     bytes[place] ^= 0x10;
     fs::write(&image, bytes).unwrap();
     three_partitions(config).run_with(&["--image", image.to_str().unwrap()])
