@@ -14,7 +14,7 @@ use septum_compiler::el2_elf::El2;
 use septum_compiler::image::{self, BuildError};
 use septum_compiler::system::{self, Region, System};
 use septum_compiler::verify::{self, VerifyError, Violation, verify};
-use septum_plan::{BootBlock, CoreRecord, DeviceKind, PlanHeader, RegionKind, SegmentRecord, boot, space};
+use septum_plan::{BootBlock, CoreRecord, DeviceKind, PlanHeader, RegionKind, SegmentRecord, UartKind, boot, space};
 use septum_stage2::walk::TablePage;
 use septum_stage2::{Access, Ipa, Pa};
 use zerocopy::{FromBytes, IntoBytes};
@@ -296,11 +296,18 @@ fn nobody_reaches_what_is_not_his() {
 #[test]
 fn a_board_that_cannot_be_is_not_proved() {
     let frame = "is not where such registers can be";
-    let cases: [Case; 4] = [
+    let cases: [Case; 6] = [
         ("nine cores on a GICv2", 1, five_more_cores, "more cores than the interrupt controller has interfaces"),
         ("a GICv3's distributor within 64 KiB", 0, |s| s.board.gic.distributor.start = Pa::new(0x0800_1000), frame),
         ("GICV within a page", 1, |s| s.board.gic.virtual_cpu = Some(support::span(0xff84_6800, 0x2000)), frame),
         ("a UART at no word", 0, |s| log_uart(s).registers[0] = support::span(0x0900_0002, 0x800), frame),
+        ("a mini-UART without AUX_ENABLES", 0, |s| s.console.kind = UartKind::Bcm2835Aux, frame),
+        (
+            "a UART without its last register",
+            0,
+            |s| log_uart(s).registers[0].size = 0x44,
+            "is shorter than its registers",
+        ),
     ];
     for (what, which, change, expected) in cases {
         let mut system = support::systems()[which].clone();

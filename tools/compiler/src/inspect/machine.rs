@@ -49,7 +49,7 @@ pub struct MachineView {
 /// The UART that carries the log.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct UartView {
-    /// As board files call it: `pl011`, `imx` or `bcm2835-aux`.
+    /// As board files call it, such as `pl011`.
     pub kind: &'static str,
     /// Its input clock; 0 where firmware has set the rate.
     pub clock_hz: u32,
