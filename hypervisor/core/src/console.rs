@@ -137,13 +137,19 @@ impl Decoder {
     }
 
     fn push(&mut self, byte: u8) -> Decoded {
+        // Most characters are one byte.
+        if self.length == 0 && byte < 0x80 {
+            return Decoded::Character(Character { bytes: [byte, 0, 0, 0], length: 1 });
+        }
+        self.push_beyond_ascii(byte)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn push_beyond_ascii(&mut self, byte: u8) -> Decoded {
         let before = usize::from(self.length);
         if let Some(to) = self.bytes.get_mut(before) {
             *to = byte;
-        }
-        // Most characters are one byte.
-        if before == 0 && byte < 0x80 {
-            return Decoded::Character(Character { bytes: self.bytes, length: 1 });
         }
         let length = before.saturating_add(1);
         let so_far = core::str::from_utf8(self.bytes.get(..length).unwrap_or(&[]));
