@@ -18,8 +18,10 @@ pub const MAGIC: u64 = u64::from_le_bytes(*b"SEPTBOOT");
 pub struct BootBlock {
     /// [`MAGIC`].
     pub magic: u64,
-    /// [`crate::record::VERSION`].
-    pub version: u64,
+    /// [`crate::record::VERSION`]. Magic and version keep their places for ever: a reader of any version finds them.
+    pub version: u32,
+    /// Zero; the boot stub compares it with the version, as one word.
+    pub reserved: u32,
     /// Where the image's first byte must lie; the stub moves the image there.
     pub load: u64,
     /// Bytes of the image file, to be moved.

@@ -10,8 +10,9 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
 /// The first eight bytes of a plan.
 pub const MAGIC: [u8; 8] = *b"SEPTPLAN";
-/// Version of boot block and plan; EL2 and compiler must agree exactly.
-pub const VERSION: u32 = 1;
+/// Version of boot block and plan; EL2 and compiler must agree exactly. A change of any record's layout takes the next one,
+/// so that an older image is refused by this name and not by what its bytes happen to mean.
+pub const VERSION: u32 = 2;
 /// "No address" in a field where 0 could be one.
 pub const NO_ADDRESS: u64 = u64::MAX;
 /// "No partition" in [`CoreRecord::partition`].

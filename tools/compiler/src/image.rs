@@ -178,7 +178,8 @@ impl<'a> Draft<'a> {
         let sealed = self.layout.plan as usize..(self.layout.plan + self.layout.sealed_bytes) as usize;
         let block = BootBlock {
             magic: boot::MAGIC,
-            version: record::VERSION.into(),
+            version: record::VERSION,
+            reserved: 0,
             load,
             image_bytes: self.layout.file_bytes,
             memory_bytes: self.layout.memory_bytes,

@@ -4,14 +4,17 @@
 
 #[path = "common/files.rs"]
 mod files;
+#[path = "common/shipped.rs"]
+mod shipped;
 #[path = "common/support.rs"]
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
 
 use proptest::prelude::*;
-use septum_compiler::check::{FileError, Files, Loaded, check_bytes};
+use septum_compiler::check::check_bytes;
+
+use files::WithBoard;
 
 /// Words that are likely to do harm somewhere.
 const WORDS: [&str; 24] = [
@@ -101,54 +104,11 @@ fn replace_value(text: &mut Vec<u8>, at: &prop::sample::Index, word: &str) {
 }
 
 fn configurations() -> Vec<Vec<u8>> {
-    let entries = fs::read_dir(files::root().join("configs")).expect("configs/");
-    let mut paths: Vec<_> = entries.map(|entry| entry.expect("an entry").path()).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
-    paths.sort();
-    paths.into_iter().map(|path| fs::read(path).expect("a configuration")).collect()
-}
-
-/// The shipped files, but for one board's changed text.
-struct Changed {
-    tree: files::Tree,
-    text: Option<Vec<u8>>,
-}
-
-impl Files for Changed {
-    fn boards(&self) -> Vec<String> {
-        self.tree.boards()
-    }
-
-    fn board(&self, name: &str) -> Result<Loaded, FileError> {
-        match &self.text {
-            Some(text) => Ok(Loaded { bytes: text.clone(), path: PathBuf::from("board.toml") }),
-            None => self.tree.board(name),
-        }
-    }
-
-    fn partitions(&self) -> Vec<String> {
-        self.tree.partitions()
-    }
-
-    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
-        self.tree.partition(name)
-    }
-
-    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
-        self.tree.file(path, most)
-    }
-
-    fn guests(&self) -> Vec<String> {
-        self.tree.guests()
-    }
-
-    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
-        self.tree.guest(name)
-    }
+    shipped::configs().iter().map(|path| fs::read(path).expect("a configuration")).collect()
 }
 
 fn try_out(config: Vec<u8>, board: Option<Vec<u8>>) {
-    let files = Changed { tree: files::shipped(files::root().join("configs")), text: board };
+    let files = WithBoard { tree: files::shipped(files::root().join("configs")), text: board };
     match check_bytes("mutation.toml", config, &files) {
         // After the checker nothing can fail on the user's input.
         Ok(system) => {

@@ -13,11 +13,12 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use septum_compiler::check::{FileError, Files, Loaded, check_bytes};
+use septum_compiler::check::{Files, check_bytes};
 use septum_compiler::problem::Code;
 use septum_compiler::schema::{Subject, json, key_tables};
 use serde_json::{Value, json};
 
+use files::WithBoard;
 use json_schema::allows;
 
 /// The rules that a schema can tell: those that the reader keeps without looking further than the file.
@@ -86,45 +87,14 @@ fn configurations_are_refused_by_the_schema_for_what_the_reader_refuses_them_for
 }
 
 /// The files, with one board of this text.
-struct OneBoard<'a> {
-    tree: files::Tree,
-    text: &'a str,
-}
-
-impl Files for OneBoard<'_> {
-    fn boards(&self) -> Vec<String> {
-        vec!["board".into()]
-    }
-
-    fn board(&self, _: &str) -> Result<Loaded, FileError> {
-        Ok(Loaded { bytes: self.text.as_bytes().to_vec(), path: PathBuf::from("board.toml") })
-    }
-
-    fn partitions(&self) -> Vec<String> {
-        self.tree.partitions()
-    }
-
-    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
-        self.tree.partition(name)
-    }
-
-    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
-        self.tree.file(path, most)
-    }
-
-    fn guests(&self) -> Vec<String> {
-        self.tree.guests()
-    }
-
-    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
-        self.tree.guest(name)
-    }
+fn one_board(text: &str) -> WithBoard {
+    WithBoard { tree: tree(), text: Some(text.as_bytes().to_vec()) }
 }
 
 fn board_problems(text: &str) -> Vec<String> {
     let config =
         "board = \"board\"\npartition.a = { cpus = [0], image = \"hello\", memory.m = { ipa = 0, size = 4096 } }";
-    problems(config, &OneBoard { tree: tree(), text }, Subject::Board)
+    problems(config, &one_board(text), Subject::Board)
 }
 
 #[test]
@@ -317,7 +287,7 @@ fn agree_on_changes(text: &str, subject: Subject, problems: impl Fn(&str) -> Vec
 #[test]
 fn a_configuration_changed_in_one_place_is_refused_by_both_or_by_none() {
     // What comes behind the reader takes long, and says nothing of form: without a board it does not begin.
-    let files = OneBoard { tree: tree(), text: "" };
+    let files = one_board("");
     agree_on_changes(WHOLE_CONFIG, Subject::Config, |text| problems(text, &files, Subject::Config));
 }
 

@@ -27,7 +27,7 @@ pub enum ImageError {
     #[error("it was made by another version of Septum: {found}, this is {expected}", expected = record::VERSION)]
     Version {
         /// The image's.
-        found: u64,
+        found: u32,
     },
     /// The boot block's seal is wrong.
     #[error("its boot block is damaged (seal)")]
@@ -122,8 +122,11 @@ fn block(image: &[u8]) -> Result<BootBlock, ImageError> {
     if block.magic != boot::MAGIC {
         return Err(ImageError::BootBlock);
     }
-    if block.version != u64::from(record::VERSION) {
+    if block.version != record::VERSION {
         return Err(ImageError::Version { found: block.version });
+    }
+    if block.reserved != 0 {
+        return Err(ImageError::BootBlock);
     }
     if block.seal != block.own_seal() {
         return Err(ImageError::BootSeal);

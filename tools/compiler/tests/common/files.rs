@@ -104,3 +104,44 @@ impl Files for Tree {
         }
     }
 }
+
+/// What `tree` has, but for the text of the board, whichever is named.
+pub struct WithBoard {
+    pub tree: Tree,
+    pub text: Option<Vec<u8>>,
+}
+
+impl Files for WithBoard {
+    fn boards(&self) -> Vec<String> {
+        // A board of the test's own may be called so.
+        let own = self.text.iter().map(|_| "board".to_owned());
+        self.tree.boards().into_iter().chain(own).collect()
+    }
+
+    fn board(&self, name: &str) -> Result<Loaded, FileError> {
+        match &self.text {
+            Some(text) => Ok(Loaded { bytes: text.clone(), path: PathBuf::from("board.toml") }),
+            None => self.tree.board(name),
+        }
+    }
+
+    fn partitions(&self) -> Vec<String> {
+        self.tree.partitions()
+    }
+
+    fn partition(&self, name: &str) -> Result<Loaded, FileError> {
+        self.tree.partition(name)
+    }
+
+    fn file(&self, path: &str, most: u64) -> Result<Loaded, FileError> {
+        self.tree.file(path, most)
+    }
+
+    fn guests(&self) -> Vec<String> {
+        self.tree.guests()
+    }
+
+    fn guest(&self, name: &str) -> Result<Loaded, FileError> {
+        self.tree.guest(name)
+    }
+}
